@@ -1,0 +1,71 @@
+"""Every setting of a hub, once: name, type, unit, default and help.
+
+`EMPQ_` + upper case is the environment variable, `--kebab-case` the flag. Source: contract.md, "Settings".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+DEFAULT_PORT = 8000
+
+
+class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What a hub is told. None = not stated: what the data says, else the default, is in force."""
+
+    redis_url: Annotated[
+        str,
+        Meta(description="redis://, rediss:// or unix:// address of Redis >= 7.0 or Valkey >= 7.2"),
+    ] = "redis://127.0.0.1:6379/0"
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = DEFAULT_PORT
+    hubs: Annotated[int, Meta(ge=1, le=64, description="hub processes that share the port")] = 1
+    admin_key: Annotated[str | None, Meta(description="the key that may do everything; secret")] = (
+        None
+    )
+    no_auth: Annotated[bool, Meta(description="no key is asked for; loopback addresses only")] = (
+        False
+    )
+    matcher: Annotated[
+        Literal["rust", "python"], Meta(description="rust, or the pure-Python reference")
+    ] = "rust"
+    lease_seconds: Annotated[
+        float | None,
+        Meta(
+            ge=0.5,
+            le=86_400,
+            description="a worker unheard of for this long is lost; kept with the data (default 15)",
+        ),
+    ] = None
+    accept_seconds: Annotated[
+        float | None,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="accept_timeout_seconds of jobs that state none; kept with the data (default 30)",
+        ),
+    ] = None
+    artifacts: Annotated[str, Meta(description="where artifacts are kept: file:///folder")] = (
+        "file:///var/lib/empq/artifacts"
+    )
+    keep_completed_seconds: Annotated[
+        float, Meta(ge=0, description="how long completed jobs are kept")
+    ] = 86_400
+    keep_failed_seconds: Annotated[
+        float, Meta(ge=0, description="how long failed, timed out and cancelled jobs are kept")
+    ] = 604_800
+    change_settings: Annotated[
+        bool, Meta(description="write stated lease_seconds and accept_seconds to the data")
+    ] = False
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least severe log line")
+    ] = "info"
+
+
+DEFAULT_LEASE_SECONDS = 15.0
+DEFAULT_ACCEPT_SECONDS = 30.0
+SECRETS = frozenset({"admin_key"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
