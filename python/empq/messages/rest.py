@@ -51,14 +51,14 @@ class JobRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ref: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
-class Submitted(msgspec.Struct, omit_defaults=True):
+class Submitted(msgspec.Struct):
     """The answer to a submission; `created_at` is RFC 3339 UTC with milliseconds."""
 
     id: str
     status: str
-    position: int | None = msgspec.field(default=msgspec.NODEFAULT)
-    estimated_start: str | None = msgspec.field(default=msgspec.NODEFAULT)
-    created_at: str = msgspec.field(default=msgspec.NODEFAULT)
+    position: int | None
+    estimated_start: str | None
+    created_at: str
     durable: bool | UnsetType = UNSET
 
 

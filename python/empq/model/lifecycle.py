@@ -35,15 +35,13 @@ MOVES: dict[str, dict[str, tuple[str, ...]]] = {
         QUEUED: (COMPLETED,),
         PENDING: (COMPLETED,),
     },
-    "fail": {state: (PENDING, QUEUED, FAILED) for state in (ASSIGNED, ACCEPTED, IN_PROGRESS)},
-    "release": {state: (QUEUED, FAILED) for state in (ASSIGNED, ACCEPTED, IN_PROGRESS)},
-    "lose": {state: (QUEUED, FAILED) for state in (ASSIGNED, ACCEPTED, IN_PROGRESS)},
+    "fail": dict.fromkeys((ASSIGNED, ACCEPTED, IN_PROGRESS), (PENDING, QUEUED, FAILED)),
+    "release": dict.fromkeys((ASSIGNED, ACCEPTED, IN_PROGRESS), (QUEUED, FAILED)),
+    "lose": dict.fromkeys((ASSIGNED, ACCEPTED, IN_PROGRESS), (QUEUED, FAILED)),
     "not_accept": {ASSIGNED: (QUEUED, FAILED)},
-    "time_out": {state: (PENDING, QUEUED, TIMEOUT) for state in (ASSIGNED, ACCEPTED, IN_PROGRESS)},
-    "pass_deadline": {
-        state: (TIMEOUT,) for state in (PENDING, QUEUED, ASSIGNED, ACCEPTED, IN_PROGRESS)
-    },
-    "cancel": {state: (CANCELLED,) for state in (PENDING, QUEUED, ASSIGNED, ACCEPTED, IN_PROGRESS)},
+    "time_out": dict.fromkeys((ASSIGNED, ACCEPTED, IN_PROGRESS), (PENDING, QUEUED, TIMEOUT)),
+    "pass_deadline": dict.fromkeys((PENDING, QUEUED, ASSIGNED, ACCEPTED, IN_PROGRESS), (TIMEOUT,)),
+    "cancel": dict.fromkeys((PENDING, QUEUED, ASSIGNED, ACCEPTED, IN_PROGRESS), (CANCELLED,)),
     "reprioritise": {
         state: (state,) for state in (PENDING, QUEUED, ASSIGNED, ACCEPTED, IN_PROGRESS)
     },
