@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio.connection import AbstractConnection
@@ -13,7 +13,7 @@ from empq.errors import StartRefused
 from empq.settings import DEFAULT_ACCEPT_SECONDS, DEFAULT_LEASE_SECONDS, Settings
 from empq.settings_sources import without_password
 from empq.store import record, scripts
-from empq.store.calls import MOST_ITEMS, Batch, ScriptCalls
+from empq.store.calls import MOST_ITEMS, Batch, ScriptCalls, Tick
 from empq.store.connection import ask, check_server, connection_factory, refusal
 from empq.store.keys import key
 from empq.store.round_trips import RoundTrips
@@ -29,17 +29,45 @@ class Dataset(msgspec.Struct):
     accept_ms: int
 
 
+class NewJob(msgspec.Struct, array_like=True):
+    """One job to store: its id, its record, what it depends on, its delay from now."""
+
+    id: str
+    record: record.JobRecord
+    depends_on: list[str]
+    delay_ms: int
+
+
+class Shape(NamedTuple):
+    """A shape's base and its document."""
+
+    base: str
+    document: str
+
+
+class SubmitBatch(Batch):
+    """Submissions of one tick: one call, each judged alone."""
+
+    def __init__(self, calls: ScriptCalls, tick: Tick) -> None:
+        super().__init__(calls, tick, "submit_jobs")
+
+    async def call(self, items: list[Any], texts: list[bytes]) -> list[Any]:
+        shapes = dict(shape for _, shape in items)
+        args = [[job for job, _ in items], list(shapes.items()), 1, "", ""]
+        return (await self._calls.run(self._name, args, texts))[1]
+
+
 class ClaimBatch(Batch):
     """Claims of one tick: one call; envelopes come beside the packed reply."""
 
-    def __init__(self, calls: ScriptCalls) -> None:
-        super().__init__(calls, "claim_jobs")
+    def __init__(self, calls: ScriptCalls, tick: Tick) -> None:
+        super().__init__(calls, tick, "claim_jobs")
         self.applied = 0
 
-    async def call(self, items: list[Any]) -> list[Any]:
+    async def call(self, items: list[Any], texts: list[bytes]) -> list[Any]:
         reply = await self._calls.raw("claim_jobs", [self.applied, items])
-        results: list[Any] = self._calls.unpack(reply[0])[1]
-        envelopes = iter(reply[1:])
+        results: list[Any] = self._calls.unpack(reply)[1]
+        envelopes = iter(reply[2:])
         for result in results:
             if result[0] == "ok":
                 for given in result[1]:
@@ -55,15 +83,17 @@ class Store:
         self.make_connection = connection_factory(settings.redis_url)
         self.round_trips = RoundTrips(self.make_connection, self._prepare)
         self.calls = ScriptCalls(self.round_trips)
-        self.accept = Batch(self.calls, "accept_jobs")
-        self.progress = Batch(self.calls, "progress_jobs")
-        self.complete = Batch(self.calls, "complete_jobs")
-        self.fail = Batch(self.calls, "fail_jobs")
-        self.release = Batch(self.calls, "release_jobs")
-        self.cancel = Batch(self.calls, "cancel_jobs")
-        self.reprioritise = Batch(self.calls, "reprioritise_jobs")
-        self.heartbeat = Batch(self.calls, "heartbeat_workers")
-        self.claim = ClaimBatch(self.calls)
+        tick = Tick()  # flushed in this order
+        self.submit = SubmitBatch(self.calls, tick)
+        self.accept = Batch(self.calls, tick, "accept_jobs")
+        self.progress = Batch(self.calls, tick, "progress_jobs")
+        self.complete = Batch(self.calls, tick, "complete_jobs")
+        self.fail = Batch(self.calls, tick, "fail_jobs")
+        self.release = Batch(self.calls, tick, "release_jobs")
+        self.cancel = Batch(self.calls, tick, "cancel_jobs")
+        self.reprioritise = Batch(self.calls, tick, "reprioritise_jobs")
+        self.heartbeat = Batch(self.calls, tick, "heartbeat_workers")
+        self.claim = ClaimBatch(self.calls, tick)
 
     async def _prepare(self, connection: AbstractConnection) -> None:
         for name in scripts.names():
@@ -148,8 +178,8 @@ class Store:
         parts: list[bytes] = []
         cursor = "0"
         while True:
-            _, answer, part = await self.calls.run("read_lanes", [cursor, page], tell=False)
-            parts.append(part)
-            cursor = answer[0]
+            reply = await self.calls.raw("read_lanes", [cursor, page])
+            parts.append(reply[1])
+            cursor = self.calls.unpack(reply, tell=False)[1][0]
             if cursor == "0":
                 return parts

@@ -36,4 +36,4 @@ for i, item in ipairs(args[1]) do
   end
 end
 local index = #changes.job_ids > 0 and commit(changes) or ""
-return cmsgpack.pack({ "ok", results, index })
+return { cmsgpack.pack({ "ok", results }), index }

@@ -19,12 +19,12 @@ local applied, items = args[1], args[2]
 
 local data = open_data()
 if not data then
-  return { cmsgpack.pack({ "no_dataset", {} }) }
+  return cmsgpack.pack({ "no_dataset", {} })
 end
 if applied < data.number then
   local oldest = redis.call("XRANGE", KEY.events, string.format("%.0f", applied + 1) .. "-0", "+", "COUNT", 1)
   if oldest[1] and tonumber(oldest[1][2][6]) < data.now - STALE_MS then
-    return { cmsgpack.pack({ "stale_index", {} }) }
+    return cmsgpack.pack({ "stale_index", {} })
   end
 end
 
@@ -204,7 +204,7 @@ local index = ""
 if #changes.job_ids > 0 or next(changes.lanes) then
   index = commit(changes)
 end
-local reply = { cmsgpack.pack({ "ok", results, index }) }
+local reply = { cmsgpack.pack({ "ok", results }), index }
 if #envelopes > 0 then
   local keys = {}
   for i, id in ipairs(envelopes) do
@@ -212,7 +212,7 @@ if #envelopes > 0 then
   end
   local texts = redis.call("MGET", unpack(keys))
   for i = 1, #keys do
-    reply[i + 1] = texts[i]
+    reply[i + 2] = texts[i]
   end
 end
 return reply

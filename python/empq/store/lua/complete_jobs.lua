@@ -1,11 +1,11 @@
 -- complete_jobs: workers hand in results; the first of the latest attempt counts, its repeats get the same answer.
 -- moves    complete: assigned, accepted, in_progress, queued, pending -> completed
 -- keys     prefix
--- args     { items: { { id, worker_id, attempt, lease, digest, result, artifacts } } }
+-- args     { items: { { id, worker_id, attempt, lease, digest, artifacts } } }, then one result per item ("": none)
 -- returns  { index, results: { { ok } | { stale_attempt } } }, or no_dataset
 -- emits    job_completed
 -- includes keys, record, open_data, load, slots, fence, place, history, end_job, commit
-local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
+local prefix, args, texts = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV
 -- @include keys
 -- @include record
 -- @include open_data
@@ -31,7 +31,7 @@ local function is_late(job, item)
   return is_token_of(job, item[2], item[3], item[4]) and job[J.outcome] == "lost" and (job[J.state] == "queued" or job[J.state] == "pending")
 end
 
-local function complete(id, job, item)
+local function complete(id, job, item, result)
   local before = job[J.state]
   if before == "queued" or before == "pending" then
     stop_waiting(changes, id, job)
@@ -39,12 +39,12 @@ local function complete(id, job, item)
     free_slot(changes, job[J.worker], id, job[J.attempt])
     add_to(changes.zrem, KEY.deadlines, id)
   end
-  job[J.digest], job[J.artifacts], job[J.outcome] = item[5], item[7], "completed"
+  job[J.digest], job[J.artifacts], job[J.outcome] = item[5], item[6], "completed"
   end_job(changes, id, job, "completed", "", "", "")
-  if item[6] ~= "" then
+  if result ~= "" then
     job[J.has_result] = 1
     changes.strings[#changes.strings + 1] = KEY.result .. id
-    changes.strings[#changes.strings + 1] = item[6]
+    changes.strings[#changes.strings + 1] = result
   end
   local worker = changes.known[job[J.worker]]
   if worker then
@@ -59,7 +59,7 @@ end
 for i, item in ipairs(args[1]) do
   local id, job = item[1], jobs[item[1]]
   if is_current(job, item[2], item[3], item[4]) or is_late(job, item) then
-    complete(id, job, item)
+    complete(id, job, item, texts[i + 1])
     results[i] = { "ok" }
   elseif is_token_of(job, item[2], item[3], item[4]) and job[J.state] == "completed" and job[J.digest] == item[5] then
     results[i] = { "ok" }
@@ -70,4 +70,4 @@ for i, item in ipairs(args[1]) do
   end
 end
 local index = #changes.job_ids + #changes.worker_ids > 0 and commit(changes) or ""
-return cmsgpack.pack({ "ok", results, index })
+return { cmsgpack.pack({ "ok", results }), index }

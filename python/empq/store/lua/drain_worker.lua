@@ -29,4 +29,4 @@ worker[W.drain_until] = args[3] > 0 and data.now + args[3] or 0
 keep_worker(changes, args[1], worker)
 changes.worker_events[1] = { args[1], "worker_status", worker[W.session], args[2] }
 local index = commit(changes)
-return cmsgpack.pack({ "ok", {}, index })
+return { cmsgpack.pack({ "ok", {} }), index }

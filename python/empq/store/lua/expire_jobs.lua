@@ -85,4 +85,5 @@ for _, id in ipairs(avoiding) do
     keep_job(changes, id, job)
   end
 end
-return cmsgpack.pack({ "ok", { expired }, commit(changes) })
+local index = commit(changes)
+return { cmsgpack.pack({ "ok", { expired } }), index }

@@ -58,4 +58,5 @@ for _, worker_id in ipairs(due) do
     end
   end
 end
-return cmsgpack.pack({ "ok", { lost }, commit(changes) })
+local index = commit(changes)
+return { cmsgpack.pack({ "ok", { lost } }), index }

@@ -22,7 +22,7 @@ if #ids == 0 then
   ids = redis.call("ZRANGEBYSCORE", KEY.forget, "-inf", data.now, "LIMIT", 0, args[2])
 end
 if #ids == 0 then
-  return cmsgpack.pack({ "ok", {}, "" })
+  return { cmsgpack.pack({ "ok", {} }), "" }
 end
 local changes, results, shapes, emptied = new_changes(data), {}, {}, {}
 local jobs = load_jobs(changes, ids)
@@ -61,4 +61,4 @@ for workflow in pairs(emptied) do
     redis.call("DEL", KEY.workflow .. workflow)
   end
 end
-return cmsgpack.pack({ "ok", results, "" })
+return { cmsgpack.pack({ "ok", results }), "" }

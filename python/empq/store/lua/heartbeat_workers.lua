@@ -48,4 +48,5 @@ end
 for i, item in ipairs(args[1]) do
   results[i] = beat(item)
 end
-return cmsgpack.pack({ "ok", results, commit(changes) })
+local index = commit(changes)
+return { cmsgpack.pack({ "ok", results }), index }

@@ -45,4 +45,4 @@ keep_worker(changes, worker_id, worker)
 add_to(changes.zrem, KEY.sessions, worker_id)
 changes.worker_events[1] = { worker_id, "worker_disconnected", worker[W.session], "" }
 local index = commit(changes)
-return cmsgpack.pack({ "ok", {}, index })
+return { cmsgpack.pack({ "ok", {} }), index }

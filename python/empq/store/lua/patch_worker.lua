@@ -31,4 +31,4 @@ keep_worker(changes, worker_id, worker)
 changes.strings[1], changes.strings[2] = KEY.capabilities .. worker_id, capabilities
 changes.worker_events[1] = { worker_id, "worker_status", worker[W.session], "" }
 local index = commit(changes)
-return cmsgpack.pack({ "ok", { version + 1 }, index })
+return { cmsgpack.pack({ "ok", { version + 1 } }), index }

@@ -1,7 +1,7 @@
 -- progress_jobs: workers report progress; the first report starts the job. Others are told by one publish.
 -- moves    start: assigned, accepted -> in_progress
 -- keys     prefix
--- args     { items: { { id, worker_id, attempt, lease, packed progress } } }
+-- args     { items: { { id, worker_id, attempt, lease, { progress, message, current_step } } } }
 -- returns  { index, results: { { ok } | { stale_attempt } } }, or no_dataset
 -- emits    job_started
 -- includes keys, record, open_data, load, slots, fence, history, commit
@@ -43,4 +43,4 @@ local index = #changes.strings > 0 and commit(changes) or ""
 if #told > 0 then
   redis.call("PUBLISH", KEY.progress_channel, cmsgpack.pack({ data.now, told }))
 end
-return cmsgpack.pack({ "ok", results, index })
+return { cmsgpack.pack({ "ok", results }), index }

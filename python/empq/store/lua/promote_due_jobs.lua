@@ -35,4 +35,4 @@ for _, id in ipairs(due) do
   end
 end
 local index = #due > 0 and commit(changes) or ""
-return cmsgpack.pack({ "ok", { promoted }, index })
+return { cmsgpack.pack({ "ok", { promoted } }), index }

@@ -18,4 +18,4 @@ for i, lane in ipairs(page[2]) do
   local head = redis.call("ZRANGE", KEY.lane .. lane, 0, 0, "WITHSCORES")
   lanes[i] = { lane, tonumber(head[2] or 0), head[1] or "", redis.call("ZCARD", KEY.lane .. lane) }
 end
-return cmsgpack.pack({ "ok", { page[1] }, cmsgpack.pack({ data.number, lanes, {} }) })
+return { cmsgpack.pack({ "ok", { page[1] } }), cmsgpack.pack({ data.number, lanes, {} }) }

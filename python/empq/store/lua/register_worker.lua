@@ -41,4 +41,4 @@ changes.strings[#changes.strings + 1] = KEY.capabilities .. worker_id
 changes.strings[#changes.strings + 1] = capabilities
 changes.worker_events[1] = { worker_id, "worker_registered", session, replaced }
 local index = commit(changes)
-return cmsgpack.pack({ "ok", { worker[W.version], keep, stop, data.lease }, index })
+return { cmsgpack.pack({ "ok", { worker[W.version], keep, stop, data.lease } }), index }

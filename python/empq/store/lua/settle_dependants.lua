@@ -20,7 +20,7 @@ if not data then
 end
 local ended = redis.call("SRANDMEMBER", KEY.settle, 8)
 if #ended == 0 then
-  return cmsgpack.pack({ "ok", { 0, 0 }, "" })
+  return { cmsgpack.pack({ "ok", { 0, 0 } }), "" }
 end
 local changes, settled, waiting_of, ids, room = new_changes(data), 0, {}, {}, args[1]
 for i, id in ipairs(ended) do
@@ -69,4 +69,4 @@ for _, id in ipairs(ended) do
   end
 end
 local index = commit(changes)
-return cmsgpack.pack({ "ok", { settled, redis.call("EXISTS", KEY.settle) }, index })
+return { cmsgpack.pack({ "ok", { settled, redis.call("EXISTS", KEY.settle) } }), index }

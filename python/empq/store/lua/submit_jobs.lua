@@ -1,11 +1,11 @@
 -- submit_jobs: stores new jobs, queued or pending, all of them or (partial) those that may be stored.
 -- moves    submit: (none) -> queued, pending
 -- keys     prefix
--- args     { items: { { id, job, envelope, depends_on, delay_ms, key of its shape } }, shapes: { { base, document } }, partial, idempotency_id, body_digest }
+-- args     { items: { { id, job, depends_on, delay_ms } }, shapes: { { base, document } }, partial, idempotency_id, body_digest }, then one envelope per item
 -- returns  { index, results: { { ok, id, status, position, created_at } | { unknown_dependency, id } | { invalid_field, pointer } } }, or { replayed, results }, idempotency_mismatch, no_dataset, refused results
 -- emits    job_queued, job_pending
 -- includes keys, record, open_data, load, place, history, end_job, commit
-local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
+local prefix, args, texts = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV
 -- @include keys
 -- @include record
 -- @include open_data
@@ -39,7 +39,7 @@ for _, item in ipairs(items) do
   own[item[1]] = true
 end
 for _, item in ipairs(items) do
-  for _, dependency in ipairs(item[4]) do
+  for _, dependency in ipairs(item[3]) do
     ids[#ids + 1] = dependency
   end
 end
@@ -54,7 +54,7 @@ for i, item in ipairs(items) do
     results[i] = { "ok", id, existing[J.born_pending] == 1 and "pending" or "queued", 0, existing[J.created_at] }
   else
     local missing
-    for _, dependency in ipairs(item[4]) do
+    for _, dependency in ipairs(item[3]) do
       local other = stored[dependency] or (not own[dependency] and known[dependency])
       if not other or other[J.customer] ~= job[J.customer] then
         missing = missing or dependency
@@ -110,10 +110,10 @@ for i, item in ipairs(items) do
   local id, job = item[1], item[2]
   if stored[id] == job then
     job[J.created_at] = data.now
-    if item[5] > 0 then
-      job[J.run_at] = data.now + item[5]
+    if item[4] > 0 then
+      job[J.run_at] = data.now + item[4]
     end
-    wait_for(id, job, item[4])
+    wait_for(id, job, item[3])
     if job[J.waiting] > 0 or job[J.run_at] > data.now then
       job[J.state], job[J.born_pending] = "pending", 1
       if job[J.run_at] > data.now then
@@ -129,7 +129,7 @@ for i, item in ipairs(items) do
     tell_event(changes, id, job, job[J.state] == "queued" and "job_queued" or "job_pending", "", "", "", "")
     keep_job(changes, id, job)
     strings[#strings + 1] = KEY.envelope .. id
-    strings[#strings + 1] = item[3]
+    strings[#strings + 1] = texts[i + 1]
     results[i] = { "ok", id, job[J.state], 0, data.now }
   end
 end
@@ -160,4 +160,4 @@ end
 if idempotency_id ~= "" then
   redis.call("SET", KEY.idempotency .. idempotency_id, cmsgpack.pack({ body_digest, results }), "EX", ANSWER_KEPT_SECONDS)
 end
-return cmsgpack.pack({ "ok", results, index })
+return { cmsgpack.pack({ "ok", results }), index }
