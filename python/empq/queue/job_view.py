@@ -52,7 +52,7 @@ class JobView(msgspec.Struct):
     attempt: int
     attempts: list[AttemptView]
     result: msgspec.Raw
-    artifacts: list[dict[str, Any]]
+    artifacts: list[Any]
     error: ErrorView | None
     position: int | None
     estimated_start: str | None
@@ -90,7 +90,7 @@ def make_view(
     progress: Sequence[Any] | None = None,
     history: Sequence[LoggedEvent] = (),
     position: int | None = None,
-    artifacts: list[dict[str, Any]] | None = None,
+    artifacts: list[Any] | None = None,
 ) -> JobView:
     """Puts a view together; `progress` is (attempt, [progress, message, current_step]) as stored."""
     percent, message, step = progress[1] if progress and progress[0] == record.attempt else (None, None, None)
