@@ -11,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "requirements"
 SCRATCH = ROOT / "target" / "lock"
+#: What dependencies want only on a Python that is not the one that writes the lock.
+ELSEWHERE = ("async-timeout>=5",)  # redis, below Python 3.11.3 (Debian 12 has 3.11.2)
 OPTIONS = (
     "--quiet",
     "--generate-hashes",
@@ -32,6 +34,7 @@ def wanted() -> dict[str, list[str]]:
     runtime = [
         *stated["project"]["dependencies"],
         *stated["project"]["optional-dependencies"]["embedded"],
+        *ELSEWHERE,
     ]
     return {"runtime": runtime, "dev": [*runtime, *stated["dependency-groups"]["dev"]]}
 
