@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
+
 from source_tree import PACKAGE, ROOT, parsed
 
 READERS = {"environ", "environb", "getenv", "getenvb"}

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from source_tree import ROOT, modules
 
 EXTENSION = "empq.matching._rust"

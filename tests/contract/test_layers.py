@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+
 from source_tree import imports, module_of, modules, parsed
 
 BOTTOM = {"errors", "settings"}

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from source_tree import PACKAGE, ROOT
 
 PAGE = ROOT / "docs" / "architecture.md"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from empq import errors
 from empq.model.lifecycle import MOVES
 from source_tree import LUA

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 from source_tree import ROOT
 
 README = ROOT / "README.md"
