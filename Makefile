@@ -36,7 +36,7 @@ bench: setup ## Measure (ROUNDS=1: each benchmark once, to see that it still run
 	@sh tools/bench.sh $(ROUNDS)
 
 loadtest: setup ## Run locust for half a minute against an `empq up` of its own.
-	@sh tools/with_matcher.sh $(BIN)/python -m loadtests.run $(ARGS)
+	@sh tools/with_matcher.sh $(BIN)/python loadtests/run.py $(ARGS)
 
 docs: setup ## Write the generated pages: docs/lifecycle.md and docs/settings.md.
 	@$(BIN)/python tools/generate_docs.py
