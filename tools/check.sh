@@ -11,6 +11,8 @@ step() {
 
 step "$bin/ruff" format --check --quiet .
 step "$bin/ruff" check --quiet .
+step "$bin/shellcheck" tools/*.sh .ci/run
+step "$bin/python" tools/check_lua.py
 step "$bin/pyright"
 if [ "${MATCHER:-rust}" = rust ]; then
     # The extension is found by where it lies, the stub beside it.

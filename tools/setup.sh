@@ -9,7 +9,7 @@ readonly VENV=.venv
 readonly LOCK=requirements/dev.txt
 # While it exists, a pip run was cut short, and nothing in .venv can be trusted.
 readonly UNFINISHED=$VENV/.unfinished
-readonly MATCHER=${MATCHER:-rust}
+readonly MATCHER="${MATCHER:-rust}"
 
 say() { printf 'setup: %s\n' "$*"; }
 
