@@ -25,5 +25,5 @@ async def pass_lease_time(store: Store, ms: int, lease_ms: int = 3000) -> None:
     while ms > 0:
         step = min(ms, lease_ms // 6)
         await pass_time(store, step)
-        await store.calls.run("promote_due_jobs", [1])
+        await store.calls.run("expire_jobs", [0, 1])
         ms -= step
