@@ -24,7 +24,10 @@ def redis_server() -> Iterator[RedisServer]:
 @pytest.fixture
 def shifted_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripts read Redis' clock plus an offset that a test may set (tests/support/clock.py)."""
-    texts = {name: scripts.Script(name, scripts.flatten(name, {"now_ms": NOW_MS})) for name in scripts.names()}
+    texts = {
+        name: scripts.Script(name, scripts.flatten(name, {"now_ms": NOW_MS}))
+        for name in scripts.names()
+    }
     monkeypatch.setattr(scripts, "load", texts.__getitem__)
 
 

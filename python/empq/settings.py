@@ -50,7 +50,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     ] = None
     artifacts: Annotated[
         str | None,
-        Meta(description="where artifacts are kept: file:///folder (default: ~/.local/share/empq/artifacts)"),
+        Meta(
+            description="where artifacts are kept: file:///folder (default: ~/.local/share/empq/artifacts)"
+        ),
     ] = None
     keep_completed_seconds: Annotated[
         float, Meta(ge=0, description="how long completed jobs are kept")

@@ -64,7 +64,9 @@ ALONE = {("complete", "queued"), ("complete", "pending")}
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("verb", VERBS)
-async def test_a_verb_moves_as_the_table_says_or_changes_nothing(store: Store, verb: str, state: str) -> None:
+async def test_a_verb_moves_as_the_table_says_or_changes_nothing(
+    store: Store, verb: str, state: str
+) -> None:
     await bring_to(store, state)
     assert (await jobs.record(store, "j")).state == state
     before = await jobs.everything(store)

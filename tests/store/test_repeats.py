@@ -73,7 +73,12 @@ async def test_tokens_of_others_are_stale(store: Store) -> None:
     _, worker, attempt, lease = await jobs.token(store, "j")
     before = await jobs.everything(store)
 
-    for wrong in (["j", "w2", attempt, lease], ["j", worker, 2, lease], ["j", worker, attempt, "x"], ["k", worker, 1, ""]):
+    for wrong in (
+        ["j", "w2", attempt, lease],
+        ["j", worker, 2, lease],
+        ["j", worker, attempt, "x"],
+        ["k", worker, 1, ""],
+    ):
         assert (await store.accept.add(wrong))[0] == "stale_attempt"
         assert (await store.complete.add([*wrong, "d", []], b"1"))[0] == "stale_attempt"
         assert (await store.release.add([*wrong, ""]))[0] == "stale_attempt"
@@ -108,7 +113,9 @@ async def test_dependants_follow_what_they_wait_for(store: Store) -> None:
     while (await store.calls.run("settle_dependants", [1]))[1][1]:
         pass
 
-    states = {name: (await jobs.record(store, name)).state for name in ("after-a", "after-b", "last")}
+    states = {
+        name: (await jobs.record(store, name)).state for name in ("after-a", "after-b", "last")
+    }
     assert states == {"after-a": "queued", "after-b": "cancelled", "last": "cancelled"}
     assert (await jobs.record(store, "last")).error_code == "dependency_failed"
 
@@ -125,4 +132,9 @@ async def test_forgetting_leaves_nothing_of_a_job(store: Store) -> None:
     assert (await store.calls.run("forget_jobs", [[], 10]))[1] == [["ok", "a"]]
 
     left = set(await jobs.everything(store)) - empty
-    assert {key.rpartition(b"}:")[2] for key in left} <= {b"events", b"counts", b"totals", b"test_offset"}
+    assert {key.rpartition(b"}:")[2] for key in left} <= {
+        b"events",
+        b"counts",
+        b"totals",
+        b"test_offset",
+    }

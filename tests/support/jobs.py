@@ -13,7 +13,9 @@ LANE = BASE + ":acme"
 _numbers = itertools.count()
 
 
-async def submit(store: Store, *names: str, depends_on: tuple[str, ...] = (), delay_ms: int = 0, **fields: Any) -> None:
+async def submit(
+    store: Store, *names: str, depends_on: tuple[str, ...] = (), delay_ms: int = 0, **fields: Any
+) -> None:
     """Stores jobs under these ids; raises where one is refused."""
     for name in names:
         values: dict[str, Any] = {
@@ -21,17 +23,29 @@ async def submit(store: Store, *names: str, depends_on: tuple[str, ...] = (), de
             "accept_ms": 10_000, "delays_ms": [5000], "keep_completed_ms": 60_000, "keep_failed_ms": 60_000, **fields,
         }  # fmt: skip
         job = NewJob(name, JobRecord(**values), list(depends_on), delay_ms)
-        result = await store.submit.add((job, Shape(BASE, "{}")), b'0000000200000001{}{,"payload":1}')
+        result = await store.submit.add(
+            (job, Shape(BASE, "{}")), b'0000000200000001{}{,"payload":1}'
+        )
         assert result[0] == "ok", result
 
 
 async def register(store: Store, worker: str = "w1", slots: int = 4, **limits: Any) -> int:
     """Registers a worker; its capabilities' version."""
-    args = [worker, f"{worker}-session", slots, limits.get("capacity", []), limits.get("max_customers", 0), "{}", []]
+    args = [
+        worker,
+        f"{worker}-session",
+        slots,
+        limits.get("capacity", []),
+        limits.get("max_customers", 0),
+        "{}",
+        [],
+    ]
     return (await store.calls.run("register_worker", args))[1][0]
 
 
-async def claim(store: Store, worker: str = "w1", most: int = 1, *lanes: str, claim_id: str = "") -> list[list[Any]]:
+async def claim(
+    store: Store, worker: str = "w1", most: int = 1, *lanes: str, claim_id: str = ""
+) -> list[list[Any]]:
     """What the worker is given from the lanes: [id, attempt, lease, priority, envelope] each."""
     seed = f"seed-{next(_numbers)}"
     result = await store.claim.add([worker, "", 1, most, claim_id, seed, list(lanes or (LANE,))])

@@ -24,7 +24,9 @@ class ParkedClaim:
 
     def __init__(self, worker_id: str, item: list[Any]) -> None:
         self.worker_id, self.item = worker_id, item
-        self.offered: asyncio.Future[asyncio.Future[Any]] = asyncio.get_running_loop().create_future()
+        self.offered: asyncio.Future[asyncio.Future[Any]] = (
+            asyncio.get_running_loop().create_future()
+        )
 
 
 class Broker:
@@ -64,7 +66,9 @@ class Broker:
                 call = self._send(item, lanes)
                 continue
             misses = 0
-            offered = await self._park(worker_id, item, deadline - asyncio.get_running_loop().time())
+            offered = await self._park(
+                worker_id, item, deadline - asyncio.get_running_loop().time()
+            )
             if offered is None:
                 return []
             call = offered
@@ -85,16 +89,28 @@ class Broker:
             return
         result = call.result()
         for job_id, attempt, lease, *_ in result[1] if result[0] == "ok" and not item[4] else ():
-            self._store.release.add([job_id, item[0], attempt, lease, "the claim's caller has gone"])
+            self._store.release.add(
+                [job_id, item[0], attempt, lease, "the claim's caller has gone"]
+            )
 
     def _propose(self, worker_id: str, max_jobs: int) -> list[str]:
-        return [lane for lane, *_ in self._keeper.matcher.propose(worker_id, min(max_jobs, MOST_JOBS))]
+        return [
+            lane for lane, *_ in self._keeper.matcher.propose(worker_id, min(max_jobs, MOST_JOBS))
+        ]
 
     def _send(self, item: list[Any], lanes: list[str]) -> asyncio.Future[Any]:
-        fresh = [*item[:2], self._keeper.version_of(item[0]), *item[3:5], secrets.token_hex(16), lanes]
+        fresh = [
+            *item[:2],
+            self._keeper.version_of(item[0]),
+            *item[3:5],
+            secrets.token_hex(16),
+            lanes,
+        ]
         return self._store.claim.add(fresh)
 
-    async def _park(self, worker_id: str, item: list[Any], seconds: float) -> asyncio.Future[Any] | None:
+    async def _park(
+        self, worker_id: str, item: list[Any], seconds: float
+    ) -> asyncio.Future[Any] | None:
         if seconds <= 0:
             return None
         parked = ParkedClaim(worker_id, item)
@@ -103,7 +119,11 @@ class Broker:
             async with asyncio.timeout(seconds):
                 return await parked.offered
         except TimeoutError:
-            return parked.offered.result() if parked.offered.done() and not parked.offered.cancelled() else None
+            return (
+                parked.offered.result()
+                if parked.offered.done() and not parked.offered.cancelled()
+                else None
+            )
         finally:
             self._unpark(parked)
 

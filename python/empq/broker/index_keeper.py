@@ -49,7 +49,9 @@ class IndexKeeper:
         self._versions[worker_id] = version
         self.matcher.set_worker(worker_id, version, document)
 
-    def know_load(self, worker_id: str, cpu_percent: int, memory_percent: int, gpu_percent: int) -> None:
+    def know_load(
+        self, worker_id: str, cpu_percent: int, memory_percent: int, gpu_percent: int
+    ) -> None:
         """Makes a worker's load known, each 0..100."""
         self.matcher.set_load(worker_id, cpu_percent, memory_percent, gpu_percent)
 
@@ -108,7 +110,11 @@ class IndexKeeper:
     async def _learn_workers(self, worker_ids: Sequence[str]) -> None:
         found = await self._store.workers(worker_ids)
         for worker_id, (record, sent, _) in zip(worker_ids, found, strict=True):
-            if record is not None and sent is not None and self._versions.get(worker_id, -1) < record.version:
+            if (
+                record is not None
+                and sent is not None
+                and self._versions.get(worker_id, -1) < record.version
+            ):
                 self.know_worker(worker_id, record.version, decode_capabilities(sent).document())
 
     async def rebuild(self) -> int:

@@ -20,7 +20,9 @@ class BackgroundService:
     `run_once` returns how much it did; `nudge` asks for a pass now; `passed` waits for the next whole pass.
     """
 
-    def __init__(self, name: str, seconds: float, run_once: Callable[[], Awaitable[int]], full: int) -> None:
+    def __init__(
+        self, name: str, seconds: float, run_once: Callable[[], Awaitable[int]], full: int
+    ) -> None:
         self.name, self._seconds, self._run_once, self._full = name, seconds, run_once, full
         self._nudged = asyncio.Event()
         self._waiting: list[asyncio.Future[int]] = []

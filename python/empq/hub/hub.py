@@ -57,14 +57,19 @@ class Hub:
         subscriptions = Subscriptions()
         feed = EventFeed(store)
 
-        settler = BackgroundService("settle dependants", SETTLE_SECONDS, DependantSettler(store).run_once, LIMIT)
+        settler = BackgroundService(
+            "settle dependants", SETTLE_SECONDS, DependantSettler(store).run_once, LIMIT
+        )
         reap_seconds = min(dataset.lease_ms / 12_000, 0.5)
         roles = [
             settler,
-            BackgroundService("reap leases", reap_seconds, LeaseReaper(store, settler.nudge).run_once, LIMIT),
-            BackgroundService("promote due", DEFAULT_ARTIFACTS = ".local/share/empq/artifacts"
-PROMOTE_SECONDS, DuePromoter(store).run_once, LIMIT),
-            BackgroundService("forget", JANITOR_SECONDS, RetentionJanitor(store, artifacts.delete).run_once, LIMIT),
+            BackgroundService(
+                "reap leases", reap_seconds, LeaseReaper(store, settler.nudge).run_once, LIMIT
+            ),
+            BackgroundService("promote due", PROMOTE_SECONDS, DuePromoter(store).run_once, LIMIT),
+            BackgroundService(
+                "forget", JANITOR_SECONDS, RetentionJanitor(store, artifacts.forget).run_once, LIMIT
+            ),
         ]
         store.calls.on_entry = keeper.apply_reply
         keeper.on_grown = broker.lanes_grew
@@ -92,7 +97,7 @@ PROMOTE_SECONDS, DuePromoter(store).run_once, LIMIT),
             workflows=Workflows(store, transitions),
             registry=registry,
             broker=broker,
-            explaining=Explaining(store, keeper, registry),
+            explaining=Explaining(store, keeper),
             subscriptions=subscriptions,
             statistics=Statistics(store, matcher),
             artifacts=artifacts,

@@ -29,15 +29,21 @@ class Statistics:
         )
         workers = [record for record, _, _ in await self._store.workers(worker_ids) if record]
         statuses = Counter(
-            record.state if record.state != "online" else "busy" if record.held else "idle" for record in workers
+            record.state if record.state != "online" else "busy" if record.held else "idle"
+            for record in workers
         )
         alive = [record for record in workers if record.state != "offline"]
         return {
             "depth": counts["queued"],
             "jobs": counts,
-            "totals": _numbers(totals, ("submitted", "completed", "failed", "timeout", "cancelled")),
+            "totals": _numbers(
+                totals, ("submitted", "completed", "failed", "timeout", "cancelled")
+            ),
             "workers": {name: statuses[name] for name in ("idle", "busy", "draining", "offline")},
-            "slots": {"total": sum(record.slots for record in alive), "held": sum(len(record.held) for record in alive)},
+            "slots": {
+                "total": sum(record.slots for record in alive),
+                "held": sum(len(record.held) for record in alive),
+            },
             "index": self._matcher.figures()._asdict(),
         }
 

@@ -44,19 +44,38 @@ class Transitions:
 
     async def progress(self, job_id: str, token: Token, progress: ProgressReport) -> None:
         """The attempt's progress; the first one starts the job."""
-        report = [progress.progress, progress.message, progress.current_step]
+        # Lua's arrays hold no nil: -1 and "" stand for what was not said.
+        report = [
+            -1 if progress.progress is None else progress.progress,
+            progress.message or "",
+            progress.current_step or "",
+        ]
         _demand(await self._store.progress.add([*_item(job_id, token), report]), job_id, token)
 
-    async def complete(self, job_id: str, token: Token, result: bytes | None, artifacts: list[str] | None) -> None:
+    async def complete(
+        self, job_id: str, token: Token, result: bytes | None, artifacts: list[str] | None
+    ) -> None:
         """The attempt's result; its repeat gets the same answer. `artifacts` name its uploads."""
         text = result or b""
         digest = hashlib.blake2b(text, digest_size=16).hexdigest()
-        _demand(await self._store.complete.add([*_item(job_id, token), digest, artifacts or []], text), job_id, token)
+        _demand(
+            await self._store.complete.add([*_item(job_id, token), digest, artifacts or []], text),
+            job_id,
+            token,
+        )
         self.on_ended()
 
-    async def fail(self, job_id: str, token: Token, error: str, details: bytes | None, retry: bool) -> FailAck:
+    async def fail(
+        self, job_id: str, token: Token, error: str, details: bytes | None, retry: bool
+    ) -> FailAck:
         """The attempt failed; `retry` False ends the job at once."""
-        item = [*_item(job_id, token), error, (details or b"").decode(), int(retry), random.uniform(*JITTER)]
+        item = [
+            *_item(job_id, token),
+            error,
+            (details or b"").decode(),
+            int(retry),
+            random.uniform(*JITTER),
+        ]
         _, scheduled, delay_ms = _demand(await self._store.fail.add(item), job_id, token)
         self.on_ended()
         return FailAck(bool(scheduled), int(delay_ms))
@@ -68,12 +87,16 @@ class Transitions:
 
     async def cancel(self, job_id: str, reason: str | None) -> None:
         """Ends the job at once; on a cancelled one nothing changes."""
-        _ended(await self._store.cancel.add([job_id, reason or "cancelled"]), job_id, "be cancelled")
+        _ended(
+            await self._store.cancel.add([job_id, reason or "cancelled"]), job_id, "be cancelled"
+        )
         self.on_ended()
 
     async def reprioritise(self, job_id: str, priority: int) -> None:
         """Changes the priority; a queued job moves, keeping its sequence."""
-        _ended(await self._store.reprioritise.add([job_id, priority]), job_id, "change its priority")
+        _ended(
+            await self._store.reprioritise.add([job_id, priority]), job_id, "change its priority"
+        )
 
     async def delete(self, job_id: str) -> None:
         """Deletes an ended job with all that is its own but its artifacts' files."""
@@ -81,7 +104,9 @@ class Transitions:
         if result[0] == "not_found":
             raise NotFound(f"no job {job_id}")
         if result[0] == "wrong_state":
-            raise WrongState(f"job {job_id} is {result[1]}; only ended jobs can be deleted: cancel it first")
+            raise WrongState(
+                f"job {job_id} is {result[1]}; only ended jobs can be deleted: cancel it first"
+            )
 
     async def check_current(self, job_id: str, token: Token) -> str:
         """The current attempt's lease, where the token is that attempt's; before an upload is taken."""
@@ -97,7 +122,9 @@ def _item(job_id: str, token: Token) -> list[Any]:
 
 
 def _stale(job_id: str, token: Token) -> NoReturn:
-    raise StaleAttempt(f"attempt {token.attempt} of job {job_id} by worker {token.worker_id} is not the current one")
+    raise StaleAttempt(
+        f"attempt {token.attempt} of job {job_id} by worker {token.worker_id} is not the current one"
+    )
 
 
 def _demand(result: list[Any], job_id: str, token: Token) -> list[Any]:

@@ -55,7 +55,9 @@ class Index(Protocol):
         """Makes a worker's capabilities known."""
         ...
 
-    def know_load(self, worker_id: str, cpu_percent: int, memory_percent: int, gpu_percent: int) -> None:
+    def know_load(
+        self, worker_id: str, cpu_percent: int, memory_percent: int, gpu_percent: int
+    ) -> None:
         """Makes its load known, each 0..100."""
         ...
 
@@ -92,15 +94,28 @@ class Registry:
             stop=[job_id for job_id, _ in stop],
         )
 
-    async def heartbeat(self, worker_id: str, session: str | None, beat: Heartbeat) -> HeartbeatAnswer:
+    async def heartbeat(
+        self, worker_id: str, session: str | None, beat: Heartbeat
+    ) -> HeartbeatAnswer:
         """Extends the lease; jobs that are left out twice are lost. Raises WorkerReplaced."""
-        vitals = {"load": beat.load, "system_info": beat.system_info, "connector_status": beat.connector_status}
-        item = [worker_id, session or "", _listed(beat.current_jobs), msgspec.json.encode(vitals).decode()]
+        vitals = {
+            "load": beat.load,
+            "system_info": beat.system_info,
+            "connector_status": beat.connector_status,
+        }
+        item = [
+            worker_id,
+            session or "",
+            _listed(beat.current_jobs),
+            msgspec.json.encode(vitals).decode(),
+        ]
         result = _demand(await self._store.heartbeat.add(item), worker_id)
         _, cancel, stop, state, _, lease_ms = result
         self.lease_ms = lease_ms
         if beat.system_info:
-            self._index.know_load(worker_id, *(_percent(beat.system_info, name) for name in ("cpu", "memory", "gpu")))
+            self._index.know_load(
+                worker_id, *(_percent(beat.system_info, name) for name in ("cpu", "memory", "gpu"))
+            )
         if beat.connector_status:
             await self._note_health(worker_id, beat.connector_status)
         return HeartbeatAnswer(
@@ -121,7 +136,9 @@ class Registry:
         """Changes capabilities by a merge patch."""
         await self._change(worker_id, lambda sent: merge_patch(sent, changes))
 
-    async def _change(self, worker_id: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    async def _change(
+        self, worker_id: str, change: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> None:
         for _ in range(PATCH_TRIES):
             record, sent, _ = (await self._store.workers([worker_id]))[0]
             if record is None or sent is None:
@@ -173,12 +190,21 @@ class Registry:
     async def capabilities_sent(self, worker_ids: list[str]) -> dict[str, dict[str, Any]]:
         """Capabilities as sent, by worker id."""
         found = await self._store.workers(worker_ids)
-        return {worker_id: msgspec.json.decode(sent) for worker_id, (_, sent, _) in zip(worker_ids, found, strict=True) if sent}
+        return {
+            worker_id: msgspec.json.decode(sent)
+            for worker_id, (_, sent, _) in zip(worker_ids, found, strict=True)
+            if sent
+        }
 
     async def _views(self, worker_ids: list[str]) -> list[dict[str, Any]]:
         found = await self._store.workers(worker_ids)
         return [
-            _view(worker_id, record, msgspec.json.decode(sent or b"{}"), msgspec.json.decode(vitals or b"{}"))
+            _view(
+                worker_id,
+                record,
+                msgspec.json.decode(sent or b"{}"),
+                msgspec.json.decode(vitals or b"{}"),
+            )
             for worker_id, (record, sent, vitals) in zip(worker_ids, found, strict=True)
             if record is not None
         ]
@@ -219,7 +245,11 @@ class Registry:
             if event.worker_id and event.outcome:
                 held = self._links.get(event.worker_id)
                 if held is not None and event.outcome in STOPPING_OUTCOMES:
-                    held[1].cancel(event.job_id, event.attempt, event.error_message or STOPPING_OUTCOMES[event.outcome])
+                    held[1].cancel(
+                        event.job_id,
+                        event.attempt,
+                        event.error_message or STOPPING_OUTCOMES[event.outcome],
+                    )
                 self.on_changed(event.worker_id)
 
 
@@ -251,7 +281,9 @@ def _percent(info: Mapping[str, Any], name: str) -> int:
     return max(0, min(100, int(value))) if isinstance(value, int | float) and value == value else 0
 
 
-def _view(worker_id: str, record: WorkerRecord, capabilities: Any, vitals: dict[str, Any]) -> dict[str, Any]:
+def _view(
+    worker_id: str, record: WorkerRecord, capabilities: Any, vitals: dict[str, Any]
+) -> dict[str, Any]:
     held = len(record.held)
     status = record.state if record.state != "online" else "busy" if held else "idle"
     return {
@@ -264,7 +296,9 @@ def _view(worker_id: str, record: WorkerRecord, capabilities: Any, vitals: dict[
         "system_info": vitals.get("system_info"),
         "connector_status": vitals.get("connector_status"),
         "slots": {"total": record.slots, "held": held},
-        "current_jobs": [{"job_id": job.job, "attempt": job.attempt} for job in record.held if not job.cancelled],
+        "current_jobs": [
+            {"job_id": job.job, "attempt": job.attempt} for job in record.held if not job.cancelled
+        ],
         "connected_at": rfc3339(record.registered_at),
         "last_heartbeat": rfc3339(record.heartbeat_at),
         "expected_free_at": None,
