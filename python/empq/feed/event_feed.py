@@ -88,6 +88,7 @@ class EventFeed:
 
     async def _follow_log(self, connection: AbstractConnection) -> None:
         stream = key("events")
+        await self._check_not_behind(connection)
         while True:
             self.following.set()
             reply = await ask(

@@ -107,18 +107,20 @@ class RoundTrips:
             delay = min(delay * 2, RECONNECT_SECONDS[1])
 
     async def _serve(self, connection: AbstractConnection) -> None:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(part(connection))
-                for part in (self._write, self._read, self._watch)
-            ]
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        """Until one of the parts fails; then all of them end and its error is raised."""
+        loop = asyncio.get_running_loop()
+        tasks = [
+            loop.create_task(part(connection)) for part in (self._write, self._read, self._watch)
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
             for task in tasks:
                 task.cancel()
-            for task in done:
-                if (error := task.exception()) is not None:
-                    broken = ConnectionError(str(error) or type(error).__name__)
-                    raise broken from error
+            endings = await asyncio.gather(*tasks, return_exceptions=True)
+        for ending in endings:
+            if isinstance(ending, Exception):
+                raise ending
 
     async def _write(self, connection: AbstractConnection) -> None:
         while True:
