@@ -47,7 +47,7 @@ async def test_calls_in_flight_fail_and_work_goes_on_after_a_restart(
 
 async def test_no_redis_is_a_sentence() -> None:
     store = Store(Settings(redis_url="unix:///nowhere/r.sock"))
-    with pytest.raises(StartRefused, match="cannot reach Redis at unix:///nowhere/r.sock"):
+    with pytest.raises(StartRefused, match=r"cannot reach Redis at unix:///nowhere/r\.sock"):
         await store.open()
 
 

@@ -47,7 +47,15 @@ class Broker:
         Raises NotFound (unknown or offline: register again), WorkerReplaced.
         """
         deadline = asyncio.get_running_loop().time() + wait_ms / 1000
-        item = [worker_id, session or "", 0, min(max_jobs, MOST_JOBS), claim_id or "", "", []]
+        item: list[Any] = [
+            worker_id,
+            session or "",
+            0,
+            min(max_jobs, MOST_JOBS),
+            claim_id or "",
+            "",
+            [],
+        ]
         call = self._send(item, self._propose(worker_id, max_jobs))
         misses = 0
         while True:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-
 from empq.errors import EmpqError
 from empq.matching.interface import Applied, Matcher
 from empq.model.capabilities import decode_capabilities

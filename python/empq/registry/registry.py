@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -18,7 +18,7 @@ from empq.messages.rest import (
     StopOrder,
 )
 from empq.model.capabilities import Capabilities, decode_capabilities, merge_patch, with_health
-from empq.model.event import JobEvent, WorkerEvent
+from empq.model.event import LogRow, ProgressRow, WorkerEvent
 from empq.model.identifiers import WORKER_ID, session_id
 from empq.model.times import rfc3339
 from empq.store.record import WorkerRecord
@@ -239,18 +239,17 @@ class Registry:
                 held[1].drain(None)
             self.on_changed(event.worker_id)
 
-    def hear_jobs(self, events: list[JobEvent]) -> None:
-        """Attempts that were ended over their worker's head are told to it."""
-        for event in events:
-            if event.worker_id and event.outcome:
-                held = self._links.get(event.worker_id)
-                if held is not None and event.outcome in STOPPING_OUTCOMES:
-                    held[1].cancel(
-                        event.job_id,
-                        event.attempt,
-                        event.error_message or STOPPING_OUTCOMES[event.outcome],
-                    )
-                self.on_changed(event.worker_id)
+    def hear_jobs(self, rows: Sequence[LogRow | ProgressRow]) -> None:
+        """Attempts that were ended over their worker's head are told to it; its claims look again."""
+        for row in rows:
+            if not isinstance(row, LogRow) or not row.outcome or not row.worker_id:
+                continue
+            held = self._links.get(row.worker_id)
+            if held is not None and row.outcome in STOPPING_OUTCOMES:
+                held[1].cancel(
+                    row.job_id, row.attempt, row.error_message or STOPPING_OUTCOMES[row.outcome]
+                )
+            self.on_changed(row.worker_id)
 
 
 def _limits(capabilities: Capabilities) -> list[Any]:

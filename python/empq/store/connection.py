@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
@@ -60,7 +60,12 @@ def connection_factory(url: str) -> Any:
 async def ask(connection: AbstractConnection, *command: Any) -> Any:
     """One command, one reply, on a connection that nobody else uses."""
     await connection.send_packed_command(connection.pack_command(*command))
-    return await connection.read_response(disable_decoding=True)
+    return await read_reply(connection)
+
+
+async def read_reply(connection: AbstractConnection) -> Any:
+    """The next reply, bytes undecoded; an error reply is raised."""
+    return cast("Any", await connection.read_response(disable_decoding=True))  # pyright: ignore[reportUnknownMemberType]
 
 
 async def check_server(connection: AbstractConnection, url: str) -> None:

@@ -19,6 +19,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 from empq.errors import EmpqError, StorageFull, Unavailable
+from empq.store.connection import read_reply
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +134,7 @@ class RoundTrips:
     async def _read(self, connection: AbstractConnection) -> None:
         while True:
             try:
-                reply = await connection.read_response(disable_decoding=True)
+                reply = await read_reply(connection)
             except ResponseError as error:
                 reply = error
             future = self._waiting.popleft()
