@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from source_tree import ROOT
 
 DOCKER = ROOT / "docker"
