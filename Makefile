@@ -54,5 +54,5 @@ lock: setup ## Renew requirements/*.txt with the newest versions that pyproject.
 
 clean: ## Remove all that was built, downloaded or cached.
 	rm -rf .venv target .hypothesis .pytest_cache .ruff_cache .mypy_cache .benchmarks demo-output
-	find python tests bench loadtests tools examples -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 	find python -name '_rust*.so' -exec rm -f {} +

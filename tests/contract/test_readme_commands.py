@@ -1,7 +1,8 @@
-"""What the README tells a reader to type exists: make targets, commands of empq, their options."""
+"""What README and CONTRIBUTING tell a reader to type exists: make targets, commands of empq, their options."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from source_tree import ROOT
 
 README = ROOT / "README.md"
+PAGES = (README, ROOT / "CONTRIBUTING.md")
 FENCED = re.compile(r"^```(?:sh|bash|shell|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # What every machine has; these lines are not ours to prove.
 FOREIGN = {"git", "cd", "curl", "export", "docker", "cat", "cp", "open"}
@@ -54,6 +56,8 @@ def help_of(script: str, *subcommands: str) -> str | None:
     done = subprocess.run(
         [sys.executable, "-c", code, *subcommands, "--help"],
         cwd=ROOT,
+        # Wide enough that no option is cut.
+        env={**os.environ, "COLUMNS": "240", "TERM": "dumb"},
         capture_output=True,
         text=True,
         check=False,
@@ -88,10 +92,11 @@ def test_the_readme_shows_the_way_in() -> None:
     assert any(Path(words[0]).name == "empq" for words in typed)
 
 
-def test_every_command_of_the_readme_exists() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_the_page_exists(page: Path) -> None:
     wrong = [
         f"{shlex.join(words)}: {why}"
-        for words in typed_lines(README.read_text())
+        for words in typed_lines(page.read_text())
         if (why := wrong_command(words))
     ]
 
