@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -47,7 +47,9 @@ def parsed(arguments: list[str]) -> HubCall:
 
 
 def _add_flag(parser: argparse.ArgumentParser, name: str, annotated: Any, default: object) -> None:
-    kind, *notes = get_args(annotated)
+    # Annotated[kind, Meta] or, where nothing stated is a value, Annotated[kind, Meta] | None.
+    inner = annotated if get_origin(annotated) is Annotated else get_args(annotated)[0]
+    kind, *notes = get_args(inner)
     help_text = next((note.description for note in notes if note.description), "")
     if kind is bool:
         parser.add_argument(

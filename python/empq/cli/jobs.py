@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from empq.allinone.rest_calls import segment
+from empq.allinone.times import age, between, span
 from empq.cli.connection import HubFlag, JsonFlag, KeyFlag, connected
-from empq.cli.output import age, between, facts, say, span, table, write_json
+from empq.cli.output import facts, say, table, write_json
 from empq.cli.submit import JSON_SOURCE, encoded, json_from
 
 if TYPE_CHECKING:
-    from empq.cli.answers import Job, Rejection
+    from empq.allinone.answers import Job
 
 PAGE = 1000
 
@@ -30,7 +31,7 @@ def job(job_id: JobId, as_json: JsonFlag = False, hub: HubFlag = None, key: KeyF
 
     Example: empq job 0193f0c1-… --json
     """
-    from empq.cli.answers import Job, read
+    from empq.allinone.answers import Job, read
 
     body = connected(hub, key).get(f"/api/jobs/{segment(job_id)}")
     if as_json:
@@ -57,7 +58,7 @@ def jobs(
 
     Example: empq jobs --status failed --limit 20
     """
-    from empq.cli.answers import Page, read
+    from empq.allinone.answers import Page, read
 
     filters = {
         "status": status,
@@ -124,7 +125,7 @@ def retry(
 
     Example: empq retry 0193f0c1-…
     """
-    from empq.cli.answers import Submitted, read
+    from empq.allinone.answers import Submitted, read
 
     body = connected(hub, key).post(f"/api/jobs/{segment(job_id)}/retry")
     if as_json:
@@ -166,7 +167,7 @@ def match(
 
 def show_job(found: Job) -> None:
     """Everything about a job that is stated, then its attempts."""
-    from empq.cli.answers import text
+    from empq.allinone.answers import compact, text
 
     plain = (
         ("id", "type", "status", "priority", "customer_id", "workflow_id", "worker_id"),
@@ -201,7 +202,7 @@ def show_job(found: Job) -> None:
 
 def show_explanation(body: bytes, as_json: bool) -> None:
     """An explanation: the verdict, the nearest miss, each worker with what keeps it."""
-    from empq.cli.answers import Explanation, read
+    from empq.allinone.answers import Explanation, compact, read
 
     if as_json:
         write_json(body)
@@ -220,26 +221,11 @@ def show_explanation(body: bytes, as_json: bool) -> None:
             one.worker_id,
             "yes" if one.eligible else "no",
             None if one.score is None else f"{one.score / 100:.2f}",
-            "; ".join(rejection(each) for each in one.rejections),
+            "; ".join(str(each) for each in one.rejections),
         )
         for one in found.workers
     )
     table(("worker", "eligible", "score", "what keeps it"), rows, "")
-
-
-def rejection(found: Rejection) -> str:
-    """One failed rule as words."""
-    if found.required is None and found.offered is None:
-        return found.rule
-    offered = "nothing" if found.offered is None else compact(found.offered)
-    if found.required is None:
-        return f"{found.rule}: {offered}"
-    return f"{found.rule}: needs {compact(found.required)}, offers {offered}"
-
-
-def compact(value: object) -> str:
-    """A value on one line."""
-    return value if isinstance(value, str) else encoded(value).decode()
 
 
 def _length(start: str | None, end: str | None) -> str | None:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
@@ -104,29 +103,6 @@ def facts(pairs: Iterable[tuple[str, Any]]) -> None:
 def shown(text: str) -> str:
     """The text without characters that steer a terminal; line ends stay."""
     return "".join(c if c.isprintable() or c in "\n\u200d" else " " for c in text)
-
-
-def age(time: str | None) -> str:
-    """How long ago an RFC 3339 time was, in one unit; negative times read "in 5 s"."""
-    if not time:
-        return "-"
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds()
-    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
-
-
-def span(seconds: float) -> str:
-    """A length of time in its largest unit."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-
-
-def between(start: str | None, end: str | None) -> float | None:
-    """Seconds from one RFC 3339 time to another, None where either is missing."""
-    if not start or not end:
-        return None
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def _cell(value: Any) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,7 +54,7 @@ def submit(  # the flags of a job are many
 
     Example: empq submit simulation -p steps=20 -p step_ms=100 --needs '{"service_type": "comfyui"}' --watch
     """
-    from empq.cli.answers import Submitted, read
+    from empq.allinone.answers import Submitted, read
     from empq.cli.watch import await_end, follow
 
     body: dict[str, object] = {"type": type, "payload": _payload(fields or [], payload)}
@@ -89,10 +90,10 @@ def json_from(source: str, flag: str) -> Raw:
             text = Path(source[1:]).read_bytes()
         else:
             text = source.encode()
-        msgspec.json.decode(text)
+        _require_json(text)
     except OSError as error:
         raise StartRefused(f"{flag}: cannot read {source[1:]}: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise StartRefused(f"{flag}: not JSON: {error}") from None
     return msgspec.Raw(text.strip())
 
@@ -126,7 +127,16 @@ def _value(text: str) -> object:
     import msgspec
 
     try:
-        msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+        _require_json(text.encode())
+    except (ValueError, RecursionError):
         return text
     return msgspec.Raw(text.strip().encode())
+
+
+def _require_json(text: bytes) -> None:
+    """Raises ValueError unless it is JSON; numbers may have any size, as payloads do."""
+    json.loads(text.decode(), parse_int=str, parse_float=str, parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from empq.allinone.rest_calls import Hub, segment
+from empq.allinone.times import between, span
 from empq.cli.connection import HubFlag, JsonFlag, KeyFlag, connected
-from empq.cli.output import between, complain, console, say, shown, span, write_json
+from empq.cli.output import complain, console, say, shown, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from empq.cli.answers import Event, Job
+    from empq.allinone.answers import Event, Job
 
 WAIT_SECONDS = 30.0
 OK, FAILED = 0, 1
@@ -58,7 +59,7 @@ def watch(
 
 def await_end(hub: Hub, job_id: str, timeout: float | None, as_json: bool) -> int:
     """Waits for the end, shows the job, gives the exit code."""
-    from empq.cli.answers import ENDED, Job, read
+    from empq.allinone.answers import ENDED, Job, read
 
     until = None if timeout is None else time.monotonic() + timeout
     while True:
@@ -98,7 +99,7 @@ def follow(hub: Hub, job_id: str, as_json: bool) -> int:
 
 
 def _events(hub: Hub, job_id: str) -> Iterator[tuple[Event, bytes]]:
-    from empq.cli.answers import ENDED, Event, read
+    from empq.allinone.answers import ENDED, Event, read
 
     for received in hub.events(f"/api/jobs/{segment(job_id)}/events"):
         event = read(received.data, Event)
@@ -126,9 +127,9 @@ def _lines(events: Iterator[tuple[Event, bytes]]) -> None:
     before = ""
     for event, _ in events:
         percent = "" if event.progress is None else f" {event.progress:.0f}%"
-        if (line := described(event) + percent) != before:
+        if event.status and (line := described(event) + percent) != before:
             say(line)
-        before = line
+            before = line
 
 
 def described(event: Event) -> str:
@@ -139,7 +140,7 @@ def described(event: Event) -> str:
 
 
 def _show_end(job: Job) -> None:
-    from empq.cli.answers import text
+    from empq.allinone.answers import text
 
     where = f" by {job.worker_id}" if job.worker_id else ""
     took = [

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from empq.allinone.rest_calls import segment
+from empq.allinone.times import age
 from empq.cli.connection import HubFlag, JsonFlag, KeyFlag, connected
-from empq.cli.output import age, facts, say, table, write_json
+from empq.cli.output import facts, say, table, write_json
 from empq.cli.submit import encoded
 
 if TYPE_CHECKING:
-    from empq.cli.answers import Worker
+    from empq.allinone.answers import Worker
 
 WorkerId = Annotated[str, typer.Argument(metavar="WORKER")]
 
@@ -28,7 +29,7 @@ def workers(as_json: JsonFlag = False, hub: HubFlag = None, key: KeyFlag = None)
 
     Example: empq workers
     """
-    from empq.cli.answers import Workers, read
+    from empq.allinone.answers import Workers, read
 
     body = connected(hub, key).get("/api/workers")
     if as_json:
@@ -80,7 +81,7 @@ def stats(as_json: JsonFlag = False, hub: HubFlag = None, key: KeyFlag = None) -
 
     Example: empq stats
     """
-    from empq.cli.answers import read
+    from empq.allinone.answers import read
 
     body = connected(hub, key).get("/api/stats")
     if as_json:

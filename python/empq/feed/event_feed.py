@@ -64,7 +64,9 @@ class EventFeed:
             group.create_task(self._keep("log", self._follow_log))
             group.create_task(self._keep("progress", self._follow_progress))
 
-    async def _keep(self, what: str, follow: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+    async def _keep(
+        self, what: str, follow: Callable[[AbstractConnection], Awaitable[None]]
+    ) -> None:
         while True:
             connection = self._store.make_connection()
             try:
@@ -82,14 +84,26 @@ class EventFeed:
         while True:
             self.following.set()
             reply = await ask(
-                connection, "XREAD", "COUNT", MOST_ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", stream, f"{self.number}-0"
+                connection,
+                "XREAD",
+                "COUNT",
+                MOST_ENTRIES,
+                "BLOCK",
+                BLOCK_MS,
+                "STREAMS",
+                stream,
+                f"{self.number}-0",
             )
             if not reply:
                 await self._check_not_behind(connection)
                 continue
             entries = reply[0][1]
             if int(entries[0][0].partition(b"-")[0]) != self.number + 1:
-                logger.warning("the log begins at %s, wanted %d: rebuilding", entries[0][0].decode(), self.number + 1)
+                logger.warning(
+                    "the log begins at %s, wanted %d: rebuilding",
+                    entries[0][0].decode(),
+                    self.number + 1,
+                )
                 self.number = await self.on_gap()
                 continue
             self._hand_out([fields for _, fields in entries])
@@ -98,7 +112,11 @@ class EventFeed:
         """A data set whose number is below ours was rolled back or emptied."""
         number = await ask(connection, "HGET", key("dataset"), "number")
         if number is not None and int(number) < self.number:
-            logger.error("the log is shorter (%d) than what this hub has seen (%d): rebuilding", int(number), self.number)
+            logger.error(
+                "the log is shorter (%d) than what this hub has seen (%d): rebuilding",
+                int(number),
+                self.number,
+            )
             self.number = await self.on_gap()
 
     def _hand_out(self, entries: list[list[bytes]]) -> None:
@@ -113,7 +131,9 @@ class EventFeed:
             self.on_jobs(jobs)
 
     async def _follow_progress(self, connection: AbstractConnection) -> None:
-        await connection.send_packed_command(connection.pack_command("SUBSCRIBE", progress_channel()))
+        await connection.send_packed_command(
+            connection.pack_command("SUBSCRIBE", progress_channel())
+        )
         while True:
             reply = await connection.read_response(disable_decoding=True)
             if reply[0] == b"message":
@@ -122,7 +142,23 @@ class EventFeed:
 
 
 def _as_event(row: tuple[Any, ...]) -> JobEvent:
-    (job_id, event, status, version, at, attempt, worker, customer, job_type, workflow, priority, outcome, code, message, retry_at) = row
+    (
+        job_id,
+        event,
+        status,
+        version,
+        at,
+        attempt,
+        worker,
+        customer,
+        job_type,
+        workflow,
+        priority,
+        outcome,
+        code,
+        message,
+        retry_at,
+    ) = row
     return JobEvent(
         type=event, event_id=event_id(version), job_id=job_id, status=status, attempt=attempt, at=at, worker_id=worker,
         customer_id=customer, job_type=job_type, workflow_id=workflow, priority=priority, outcome=outcome,

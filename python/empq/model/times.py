@@ -20,7 +20,9 @@ def unix_ms(text: str, pointer: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidField.at(pointer, f"{text!r} is not an RFC 3339 time such as 2026-11-25T09:30:00Z") from None
+        raise InvalidField.at(
+            pointer, f"{text!r} is not an RFC 3339 time such as 2026-11-25T09:30:00Z"
+        ) from None
     if moment.tzinfo is None:
         raise InvalidField.at(pointer, f"{text!r} has no offset; write Z for UTC")
     return round(moment.timestamp() * 1000)

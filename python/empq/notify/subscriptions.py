@@ -93,7 +93,9 @@ class Subscriptions:
     def open(self, filters: EventFilters) -> Subscription:
         """Begins to listen; what happens from now on arrives."""
         subscription = Subscription(self, filters)
-        (self._by_job[filters.job_id] if filters.job_id is not None else self._others).add(subscription)
+        (self._by_job[filters.job_id] if filters.job_id is not None else self._others).add(
+            subscription
+        )
         return subscription
 
     def drop(self, subscription: Subscription) -> None:

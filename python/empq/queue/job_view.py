@@ -74,7 +74,9 @@ class JobView(msgspec.Struct):
         """The JSON object, narrowed to `fields` where given."""
         if fields is None:
             return _encode(self)
-        return _encode({name: getattr(self, name) for name in self.__struct_fields__ if name in fields})
+        return _encode(
+            {name: getattr(self, name) for name in self.__struct_fields__ if name in fields}
+        )
 
 
 LIST_FIELDS = frozenset(JobView.__struct_fields__) - {"payload", "result"}
@@ -93,7 +95,9 @@ def make_view(
     artifacts: list[dict[str, Any]] | None = None,
 ) -> JobView:
     """Puts a view together; `progress` is (attempt, [progress, message, current_step]) as stored."""
-    percent, message, step = progress[1] if progress and progress[0] == record.attempt else (None, None, None)
+    percent, message, step = (
+        progress[1] if progress and progress[0] == record.attempt else (None, None, None)
+    )
     return JobView(
         id=job_id,
         type=record.type,
@@ -163,8 +167,14 @@ def events_of(record: JobRecord) -> list[LoggedEvent]:
 
     def tell(event: str, status: str, at: int, attempt: int, *, outcome: str = "") -> None:
         worker = record.worker if attempt else ""
-        code, message = (record.error_code, record.error_message) if at == record.ended_at and event.endswith(status) else ("", "")
-        events.append(LoggedEvent(len(events) + 1, event, status, at, attempt, worker, outcome, code, message))
+        code, message = (
+            (record.error_code, record.error_message)
+            if at == record.ended_at and event.endswith(status)
+            else ("", "")
+        )
+        events.append(
+            LoggedEvent(len(events) + 1, event, status, at, attempt, worker, outcome, code, message)
+        )
 
     if record.born_pending:
         tell("job_pending", "pending", record.created_at, 0)
@@ -175,5 +185,11 @@ def events_of(record: JobRecord) -> list[LoggedEvent]:
     if record.started_at:
         tell("job_started", "in_progress", record.started_at, 1)
     if record.ended_at:
-        tell(f"job_{record.state}", record.state, record.ended_at, record.attempt, outcome=record.outcome)
+        tell(
+            f"job_{record.state}",
+            record.state,
+            record.ended_at,
+            record.attempt,
+            outcome=record.outcome,
+        )
     return events

@@ -28,7 +28,9 @@ PAGE = 500
 class Artifacts(Protocol):
     """What is known of accepted artifacts; the artifact store."""
 
-    def described(self, job_id: str, attempt: int, lease: str, names: list[str]) -> list[dict[str, Any]]:
+    def described(
+        self, job_id: str, attempt: int, lease: str, names: list[str]
+    ) -> list[dict[str, Any]]:
         """{name, size_bytes, sha256, content_type, url} of each."""
         ...
 
@@ -39,7 +41,9 @@ class JobReader:
     def __init__(self, store: Store, artifacts: Artifacts) -> None:
         self._store, self._artifacts = store, artifacts
         #: a future that is done at the job's end (set by the hub: the feed knows)
-        self.end_of: Callable[[str], asyncio.Future[None]] = lambda job_id: asyncio.get_running_loop().create_future()
+        self.end_of: Callable[[str], asyncio.Future[None]] = lambda job_id: (
+            asyncio.get_running_loop().create_future()
+        )
 
     async def job(self, job_id: str) -> JobView:
         """The whole job. Raises NotFound."""
@@ -48,7 +52,9 @@ class JobReader:
         if not packed or not envelope:
             raise NotFound(f"no job {job_id}")
         record = decode_job(packed)
-        history, position = await asyncio.gather(self._history(job_id, record), self._position(job_id, record))
+        history, position = await asyncio.gather(
+            self._history(job_id, record), self._position(job_id, record)
+        )
         return make_view(
             job_id,
             record,
@@ -80,7 +86,10 @@ class JobReader:
     async def _history(self, job_id: str, record: JobRecord) -> list[LoggedEvent]:
         if not record.logged:
             return []
-        return [decode_event(packed) for packed in await self._store.command("LRANGE", key("history", job_id), 0, -1)]
+        return [
+            decode_event(packed)
+            for packed in await self._store.command("LRANGE", key("history", job_id), 0, -1)
+        ]
 
     async def _position(self, job_id: str, record: JobRecord) -> int | None:
         if record.state != "queued":
@@ -102,7 +111,9 @@ class JobReader:
 
     # ------------------------------------------------------------------ lists
 
-    async def page(self, filters: JobFilters, limit: int, cursor: str | None) -> tuple[list[JobView], str | None]:
+    async def page(
+        self, filters: JobFilters, limit: int, cursor: str | None
+    ) -> tuple[list[JobView], str | None]:
         """Jobs newest first by (created_at, id), and the cursor of the rest (None: the end)."""
         source = _source(filters)
         before = _parse_cursor(cursor, filters) if cursor is not None else None
@@ -119,13 +130,19 @@ class JobReader:
                     return await self._views(found), _make_cursor(last, filters)
         return await self._views(found), None
 
-    async def _ids(self, source: str, before: tuple[int, str] | None) -> AsyncIterator[list[tuple[int, str]]]:
+    async def _ids(
+        self, source: str, before: tuple[int, str] | None
+    ) -> AsyncIterator[list[tuple[int, str]]]:
         """(created, id), newest first, from after `before`, in chunks; each begins where the last one ended."""
         size = PAGE
         while True:
             top = "+inf" if before is None else str(before[0])
-            reply = await self._store.command("ZREVRANGEBYSCORE", source, top, "-inf", "WITHSCORES", "LIMIT", 0, size)
-            entries = [(int(float(reply[i + 1])), reply[i].decode()) for i in range(0, len(reply), 2)]
+            reply = await self._store.command(
+                "ZREVRANGEBYSCORE", source, top, "-inf", "WITHSCORES", "LIMIT", 0, size
+            )
+            entries = [
+                (int(float(reply[i + 1])), reply[i].decode()) for i in range(0, len(reply), 2)
+            ]
             wanted = [entry for entry in entries if before is None or entry < before]
             if wanted:
                 yield wanted
@@ -217,12 +234,18 @@ def _filters_digest(filters: JobFilters) -> str:
 
 
 def _make_cursor(last: tuple[int, str], filters: JobFilters) -> str:
-    return base64.urlsafe_b64encode(f"{_filters_digest(filters)} {last[0]} {last[1]}".encode()).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(f"{_filters_digest(filters)} {last[0]} {last[1]}".encode())
+        .decode()
+        .rstrip("=")
+    )
 
 
 def _parse_cursor(cursor: str, filters: JobFilters) -> tuple[int, str]:
     try:
-        digest, created, job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
+        digest, created, job_id = (
+            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
+        )
         if digest == _filters_digest(filters):
             return int(created), job_id
     except ValueError:

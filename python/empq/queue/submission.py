@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from empq.errors import EmpqError, IdempotencyMismatch, InvalidField, NotFound, UnknownDependency, WrongState
+from empq.errors import (
+    EmpqError,
+    IdempotencyMismatch,
+    InvalidField,
+    NotFound,
+    UnknownDependency,
+    WrongState,
+)
 from empq.messages.rest import JobRequest, Submitted
 from empq.model import identifiers, lifecycle
 from empq.model.envelope import AssignmentHead, Details, InputFile, open_envelope, seal
@@ -55,12 +62,17 @@ class Submissions:
         self.on_prepared: Callable[[Shape, str], None] = lambda shape, lane: None
         self.on_dependants: Callable[[], None] = lambda: None
 
-    async def submit(self, request: JobRequest, key: IdempotencyKey | None = None) -> tuple[Submitted, bool]:
+    async def submit(
+        self, request: JobRequest, key: IdempotencyKey | None = None
+    ) -> tuple[Submitted, bool]:
         """Stores one job; (answer, whether it repeats an earlier one). Raises what is wrong with it."""
         return await self._store_one(self._prepare(request, {}, ""), key)
 
     async def submit_batch(
-        self, items: Sequence[JobRequest | InvalidItem], partial: bool, key: IdempotencyKey | None = None
+        self,
+        items: Sequence[JobRequest | InvalidItem],
+        partial: bool,
+        key: IdempotencyKey | None = None,
     ) -> tuple[list[Submitted | EmpqError], bool]:
         """Stores all items in order, or (partial) those that are valid; without `partial` the first fault refuses all."""
         refs: dict[str, str] = {}
@@ -79,16 +91,22 @@ class Submissions:
             await self._demand_dependencies(valid)
         answers, replayed = await self._store_many(valid, partial, key)
         stored = iter(answers)
-        return [item if isinstance(item, EmpqError) else next(stored) for item in prepared], replayed
+        return [
+            item if isinstance(item, EmpqError) else next(stored) for item in prepared
+        ], replayed
 
     async def retry(self, job_id: str, key: IdempotencyKey | None = None) -> tuple[Submitted, bool]:
         """A new job like an ended one, with `retry_of`. Raises WrongState unless that one failed, timed out or was cancelled."""
-        packed, envelope = await self._store.command("MGET", redis_key("job", job_id), redis_key("envelope", job_id))
+        packed, envelope = await self._store.command(
+            "MGET", redis_key("job", job_id), redis_key("envelope", job_id)
+        )
         if not packed or not envelope:
             raise NotFound(f"no job {job_id}")
         old = msgspec.msgpack.decode(packed, type=JobRecord)
         if old.state not in lifecycle.RETRYABLE:
-            raise WrongState(f"job {job_id} is {old.state}; only failed, timeout and cancelled jobs can be retried")
+            raise WrongState(
+                f"job {job_id} is {old.state}; only failed, timeout and cancelled jobs can be retried"
+            )
         opened = open_envelope(envelope)
         record = msgspec.structs.replace(
             JobRecord(),
@@ -100,11 +118,15 @@ class Submissions:
         if old.shape not in documents:
             raise NotFound(f"no job {job_id}")
         shape = Shape(old.shape, documents[old.shape].decode())
-        return await self._store_one(Prepared(NewJob(identifiers.job_id(), record, [], 0), sealed, shape), key)
+        return await self._store_one(
+            Prepared(NewJob(identifiers.job_id(), record, [], 0), sealed, shape), key
+        )
 
     # ------------------------------------------------------------------ storing
 
-    async def _store_one(self, prepared: Prepared, key: IdempotencyKey | None) -> tuple[Submitted, bool]:
+    async def _store_one(
+        self, prepared: Prepared, key: IdempotencyKey | None
+    ) -> tuple[Submitted, bool]:
         if key is None:
             self._announce(prepared)
             result = await self._store.submit.add((prepared.job, prepared.shape), prepared.envelope)
@@ -126,7 +148,9 @@ class Submissions:
             replayed = replayed and repeated
             for position, (result, item) in enumerate(zip(results, chunk, strict=True), start):
                 try:
-                    answers.append(self._answer(result, item, f"/jobs/{position}" if len(prepared) > 1 else ""))
+                    answers.append(
+                        self._answer(result, item, f"/jobs/{position}" if len(prepared) > 1 else "")
+                    )
                 except EmpqError as error:
                     if not partial:
                         raise
@@ -141,7 +165,9 @@ class Submissions:
         for item in chunk:
             self._announce(item)
         args = [[item.job for item in chunk], list(shapes.items()), int(partial), identity, digest]
-        token, results = await self._store.calls.run("submit_jobs", args, [item.envelope for item in chunk])
+        token, results = await self._store.calls.run(
+            "submit_jobs", args, [item.envelope for item in chunk]
+        )
         if token == "idempotency_mismatch":
             raise IdempotencyMismatch("this Idempotency-Key was used with another body")
         return results, token == "replayed"
@@ -158,7 +184,9 @@ class Submissions:
             index = prepared.job.depends_on.index(result[1])
             raise UnknownDependency(
                 f"{pointer}/depends_on/{index}: no job {result[1]} of this customer",
-                errors=InvalidField.at(f"{pointer}/depends_on/{index}", f"no job {result[1]} of this customer").errors,
+                errors=InvalidField.at(
+                    f"{pointer}/depends_on/{index}", f"no job {result[1]} of this customer"
+                ).errors,
             )
         if result[0] != "ok":
             raise InvalidField.at(pointer + result[1], "the time has passed already")
@@ -169,17 +197,24 @@ class Submissions:
         """For batches of several calls: refuse before the first is stored."""
         own = {item.job.id for item in prepared}
         wanted = sorted({name for item in prepared for name in item.job.depends_on} - own)
-        known = {name: job for name, job in zip(wanted, await self._store.jobs(wanted), strict=True) if job}
+        known = {
+            name: job
+            for name, job in zip(wanted, await self._store.jobs(wanted), strict=True)
+            if job
+        }
         for position, item in enumerate(prepared):
             for name in item.job.depends_on:
-                if name not in own and (name not in known or known[name].customer != item.job.record.customer):
+                if name not in own and (
+                    name not in known or known[name].customer != item.job.record.customer
+                ):
                     self._answer(["unknown_dependency", name], item, f"/jobs/{position}")
 
     # ------------------------------------------------------------------ validation
 
     def _prepare(self, request: JobRequest, refs: dict[str, str], pointer: str) -> Prepared:
         requirements = decode_requirements(
-            None if request.requirements is None else bytes(request.requirements), f"{pointer}/requirements"
+            None if request.requirements is None else bytes(request.requirements),
+            f"{pointer}/requirements",
         )
         timeout, _ = resolve_timeout(requirements, request.timeout_seconds, pointer)
         base, document = requirements.canonical(request.type, request.timeout_seconds)
@@ -187,7 +222,9 @@ class Submissions:
         job_id = identifiers.job_id()
         if request.ref is not None:
             if request.ref in refs:
-                raise InvalidField.at(f"{pointer}/ref", f"{request.ref!r} is used twice in this batch")
+                raise InvalidField.at(
+                    f"{pointer}/ref", f"{request.ref!r} is used twice in this batch"
+                )
             refs[request.ref] = job_id
         depends_on = _dependencies(request, refs, pointer)
         head = AssignmentHead(
@@ -199,22 +236,43 @@ class Submissions:
             accept_timeout_ms=record.accept_ms,
             trace=None,
         )
-        envelope = seal(Details(_metadata(request, pointer), depends_on), head, bytes(request.payload))
+        envelope = seal(
+            Details(_metadata(request, pointer), depends_on), head, bytes(request.payload)
+        )
         delay = round((request.delay_seconds or 0) * 1000)
-        return Prepared(NewJob(job_id, record, depends_on, delay), envelope, Shape(base, document.decode()))
+        return Prepared(
+            NewJob(job_id, record, depends_on, delay), envelope, Shape(base, document.decode())
+        )
 
     def _record(
-        self, request: JobRequest, requirements: Requirements, base: str, timeout: float, pointer: str
+        self,
+        request: JobRequest,
+        requirements: Requirements,
+        base: str,
+        timeout: float,
+        pointer: str,
     ) -> JobRecord:
         if not identifiers.is_customer(request.customer_id or ""):
-            raise InvalidField.at(f"{pointer}/customer_id", f"{request.customer_id!r}: up to 64 printable characters")
+            raise InvalidField.at(
+                f"{pointer}/customer_id", f"{request.customer_id!r}: up to 64 printable characters"
+            )
         if request.webhook is not None:
             raise InvalidField.at(f"{pointer}/webhook", "webhooks cannot be sent by this version")
         if request.delay_seconds is not None and request.run_at is not None:
-            raise InvalidField.at(f"{pointer}/run_at", "delay_seconds and run_at exclude each other")
-        accept = self._dataset.accept_ms if request.accept_timeout_seconds is None else round(request.accept_timeout_seconds * 1000)
+            raise InvalidField.at(
+                f"{pointer}/run_at", "delay_seconds and run_at exclude each other"
+            )
+        accept = (
+            self._dataset.accept_ms
+            if request.accept_timeout_seconds is None
+            else round(request.accept_timeout_seconds * 1000)
+        )
         keep = None if request.keep_seconds is None else round(request.keep_seconds * 1000)
-        delays = DEFAULT_RETRY_DELAYS if request.retry_delays_seconds is None else request.retry_delays_seconds
+        delays = (
+            DEFAULT_RETRY_DELAYS
+            if request.retry_delays_seconds is None
+            else request.retry_delays_seconds
+        )
         return JobRecord(
             priority=50 if request.priority is None else request.priority,
             type=request.type,
@@ -224,14 +282,20 @@ class Submissions:
             shape=base,
             workflow=request.workflow_id or "",
             run_at=0 if request.run_at is None else unix_ms(request.run_at, f"{pointer}/run_at"),
-            deadline_at=0 if request.deadline is None else unix_ms(request.deadline, f"{pointer}/deadline"),
+            deadline_at=0
+            if request.deadline is None
+            else unix_ms(request.deadline, f"{pointer}/deadline"),
             timeout_ms=round(timeout * 1000),
             accept_ms=accept,
             max_retries=3 if request.max_retries is None else request.max_retries,
             delays_ms=[round(seconds * 1000) for seconds in delays],
             elsewhere=int(request.retry_elsewhere is not False),
-            keep_completed_ms=round(self._settings.keep_completed_seconds * 1000) if keep is None else keep,
-            keep_failed_ms=round(self._settings.keep_failed_seconds * 1000) if keep is None else keep,
+            keep_completed_ms=round(self._settings.keep_completed_seconds * 1000)
+            if keep is None
+            else keep,
+            keep_failed_ms=round(self._settings.keep_failed_seconds * 1000)
+            if keep is None
+            else keep,
         )
 
 
@@ -242,7 +306,9 @@ _INHERITED = (
 
 
 def _identity(key: IdempotencyKey, start: int) -> tuple[str, str]:
-    scoped = hashlib.blake2b(f"{key.scope}\0{key.key}\0{start}".encode(), digest_size=16).hexdigest()
+    scoped = hashlib.blake2b(
+        f"{key.scope}\0{key.key}\0{start}".encode(), digest_size=16
+    ).hexdigest()
     return scoped, hashlib.blake2b(key.body, digest_size=16).hexdigest()
 
 
@@ -255,7 +321,9 @@ def _dependencies(request: JobRequest, refs: dict[str, str], pointer: str) -> li
     for index, name in enumerate(request.depends_on or []):
         if name.startswith("#"):
             if name[1:] not in refs or refs[name[1:]] == refs.get(request.ref or ""):
-                raise InvalidField.at(f"{pointer}/depends_on/{index}", f"no earlier item has the ref {name[1:]!r}")
+                raise InvalidField.at(
+                    f"{pointer}/depends_on/{index}", f"no earlier item has the ref {name[1:]!r}"
+                )
             name = refs[name[1:]]
         found[name] = None
     return list(found)
@@ -264,10 +332,14 @@ def _dependencies(request: JobRequest, refs: dict[str, str], pointer: str) -> li
 def _metadata(request: JobRequest, pointer: str) -> dict[str, str]:
     metadata = request.metadata or {}
     if len(metadata) > METADATA_PAIRS:
-        raise InvalidField.at(f"{pointer}/metadata", f"{len(metadata)} pairs; at most {METADATA_PAIRS}")
+        raise InvalidField.at(
+            f"{pointer}/metadata", f"{len(metadata)} pairs; at most {METADATA_PAIRS}"
+        )
     for name, value in metadata.items():
         if len(name.encode()) + len(value.encode()) > METADATA_BYTES:
-            raise InvalidField.at(f"{pointer}/metadata/{name}", f"a pair holds at most {METADATA_BYTES} bytes")
+            raise InvalidField.at(
+                f"{pointer}/metadata/{name}", f"a pair holds at most {METADATA_BYTES} bytes"
+            )
     return metadata
 
 
@@ -275,6 +347,8 @@ def _inputs(request: JobRequest, pointer: str) -> dict[str, InputFile]:
     inputs: dict[str, InputFile] = {}
     for name, where in (request.inputs or {}).items():
         if not where.startswith("https://"):
-            raise InvalidField.at(f"{pointer}/inputs/{name}", f"{where!r}: an https URL is expected")
+            raise InvalidField.at(
+                f"{pointer}/inputs/{name}", f"{where!r}: an https URL is expected"
+            )
         inputs[name] = InputFile(where)
     return inputs

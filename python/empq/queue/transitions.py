@@ -55,17 +55,31 @@ class Transitions:
         report = [progress.progress, progress.message, progress.current_step]
         _demand(await self._store.progress.add([*_item(job_id, token), report]), job_id, token)
 
-    async def complete(self, job_id: str, token: Token, result: bytes | None, artifacts: list[str] | None) -> None:
+    async def complete(
+        self, job_id: str, token: Token, result: bytes | None, artifacts: list[str] | None
+    ) -> None:
         """The attempt's result; its repeat gets the same answer. `artifacts` None: all that it uploaded."""
         names = await self._artifact_names(job_id, token, artifacts) if artifacts != [] else []
         text = result or b""
         digest = hashlib.blake2b(text, digest_size=16).hexdigest()
-        _demand(await self._store.complete.add([*_item(job_id, token), digest, names], text), job_id, token)
+        _demand(
+            await self._store.complete.add([*_item(job_id, token), digest, names], text),
+            job_id,
+            token,
+        )
         self.on_ended()
 
-    async def fail(self, job_id: str, token: Token, error: str, details: bytes | None, retry: bool) -> FailAck:
+    async def fail(
+        self, job_id: str, token: Token, error: str, details: bytes | None, retry: bool
+    ) -> FailAck:
         """The attempt failed; `retry` False ends the job at once."""
-        item = [*_item(job_id, token), error, (details or b"").decode(), int(retry), random.uniform(*JITTER)]
+        item = [
+            *_item(job_id, token),
+            error,
+            (details or b"").decode(),
+            int(retry),
+            random.uniform(*JITTER),
+        ]
         _, scheduled, delay_ms = _demand(await self._store.fail.add(item), job_id, token)
         self.on_ended()
         return FailAck(bool(scheduled), int(delay_ms))
@@ -77,12 +91,16 @@ class Transitions:
 
     async def cancel(self, job_id: str, reason: str | None) -> None:
         """Ends the job at once; on a cancelled one nothing changes."""
-        _ended(await self._store.cancel.add([job_id, reason or "cancelled"]), job_id, "be cancelled")
+        _ended(
+            await self._store.cancel.add([job_id, reason or "cancelled"]), job_id, "be cancelled"
+        )
         self.on_ended()
 
     async def reprioritise(self, job_id: str, priority: int) -> None:
         """Changes the priority; a queued job moves, keeping its sequence."""
-        _ended(await self._store.reprioritise.add([job_id, priority]), job_id, "change its priority")
+        _ended(
+            await self._store.reprioritise.add([job_id, priority]), job_id, "change its priority"
+        )
 
     async def delete(self, job_id: str) -> None:
         """Deletes an ended job with all that is its own but its artifacts' files."""
@@ -90,7 +108,9 @@ class Transitions:
         if result[0] == "not_found":
             raise NotFound(f"no job {job_id}")
         if result[0] == "wrong_state":
-            raise WrongState(f"job {job_id} is {result[1]}; only ended jobs can be deleted: cancel it first")
+            raise WrongState(
+                f"job {job_id} is {result[1]}; only ended jobs can be deleted: cancel it first"
+            )
 
     async def check_current(self, job_id: str, token: Token) -> str:
         """The current attempt's lease, where the token is that attempt's; before an upload is taken."""
@@ -100,7 +120,9 @@ class Transitions:
             _stale(job_id, token)
         return job.lease
 
-    async def _artifact_names(self, job_id: str, token: Token, named: list[str] | None) -> list[str]:
+    async def _artifact_names(
+        self, job_id: str, token: Token, named: list[str] | None
+    ) -> list[str]:
         lease = token.lease
         if lease is None:
             job = (await self._store.jobs([job_id]))[0]
@@ -108,7 +130,9 @@ class Transitions:
         uploaded = self._uploads.names(job_id, token.attempt, lease)
         for index, name in enumerate(named or []):
             if name not in uploaded:
-                raise InvalidField.at(f"/artifacts/{index}", f"{name!r} was not uploaded by this attempt")
+                raise InvalidField.at(
+                    f"/artifacts/{index}", f"{name!r} was not uploaded by this attempt"
+                )
         return uploaded if named is None else named
 
 
@@ -117,7 +141,9 @@ def _item(job_id: str, token: Token) -> list[Any]:
 
 
 def _stale(job_id: str, token: Token) -> NoReturn:
-    raise StaleAttempt(f"attempt {token.attempt} of job {job_id} by worker {token.worker_id} is not the current one")
+    raise StaleAttempt(
+        f"attempt {token.attempt} of job {job_id} by worker {token.worker_id} is not the current one"
+    )
 
 
 def _demand(result: list[Any], job_id: str, token: Token) -> list[Any]:

@@ -25,7 +25,9 @@ class Workflows:
     async def view(self, workflow: str, customer: str) -> dict[str, Any]:
         """{workflow_id, jobs: {status: count}, ended_at}. Raises NotFound."""
         jobs = await self._jobs(workflow, customer)
-        ended = await self._store.command("HGET", key("workflow", workflow_id(customer, workflow)), "ended_at")
+        ended = await self._store.command(
+            "HGET", key("workflow", workflow_id(customer, workflow)), "ended_at"
+        )
         return {
             "workflow_id": workflow,
             "jobs": dict(Counter(record.state for record in jobs.values())),
@@ -44,7 +46,9 @@ class Workflows:
             await self._transitions.cancel(job_id, reason or "workflow cancelled")
 
     async def _jobs(self, workflow: str, customer: str) -> dict[str, JobRecord]:
-        members = await self._store.command("SMEMBERS", key("workflow_jobs", workflow_id(customer, workflow)))
+        members = await self._store.command(
+            "SMEMBERS", key("workflow_jobs", workflow_id(customer, workflow))
+        )
         ids = [member.decode() for member in members]
         if not ids:
             raise NotFound(f"no workflow {workflow} of this customer")

@@ -44,9 +44,13 @@ class ScriptCalls:
         script = scripts.load(name)
         packed = encode(args)
         try:
-            return await self._round_trips.call("EVALSHA", script.sha, 1, self._prefix, packed, *texts)
+            return await self._round_trips.call(
+                "EVALSHA", script.sha, 1, self._prefix, packed, *texts
+            )
         except NoScript:  # it was not run, so running it now is no repeat
-            return await self._round_trips.call("EVAL", script.text, 1, self._prefix, packed, *texts)
+            return await self._round_trips.call(
+                "EVAL", script.text, 1, self._prefix, packed, *texts
+            )
 
     def unpack(self, answer: bytes | list[bytes], *, tell: bool = True) -> Reply:
         """A reply's token and results; its index part goes to `on_entry`."""
@@ -117,7 +121,9 @@ class Batch:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def _send(self, items: list[Any], texts: list[bytes], futures: list[asyncio.Future[Any]]) -> None:
+    async def _send(
+        self, items: list[Any], texts: list[bytes], futures: list[asyncio.Future[Any]]
+    ) -> None:
         try:
             results = await self.call(items, texts)
         except EmpqError as error:

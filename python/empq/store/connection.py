@@ -60,7 +60,11 @@ async def check_server(connection: AbstractConnection, url: str) -> None:
     """Demands Redis >= 7.0 or Valkey >= 7.2 and noeviction; warns of missing appendonly and maxmemory."""
     shown = without_password(url)
     info = _parse_info(await ask(connection, "INFO", "server"))
-    name, version = ("Valkey", info["valkey_version"]) if "valkey_version" in info else ("Redis", info.get("redis_version", "0"))
+    name, version = (
+        ("Valkey", info["valkey_version"])
+        if "valkey_version" in info
+        else ("Redis", info.get("redis_version", "0"))
+    )
     numbers = tuple(int(part) for part in version.split(".")[:2])
     if numbers < ((7, 2) if name == "Valkey" else (7, 0)):
         raise StartRefused(f"{shown} is {name} {version}; empq needs Redis >= 7.0 or Valkey >= 7.2")
@@ -71,10 +75,14 @@ async def check_server(connection: AbstractConnection, url: str) -> None:
             "set `maxmemory-policy noeviction`"
         )
     if memory.get("maxmemory") == "0":
-        logger.warning("redis has no maxmemory: when the machine's memory is used up, the kernel kills it; set `maxmemory`")
+        logger.warning(
+            "redis has no maxmemory: when the machine's memory is used up, the kernel kills it; set `maxmemory`"
+        )
     persistence = _parse_info(await ask(connection, "INFO", "persistence"))
     if persistence.get("aof_enabled") != "1":
-        logger.warning("redis has no append-only file: jobs are lost when it stops; set `appendonly yes`")
+        logger.warning(
+            "redis has no append-only file: jobs are lost when it stops; set `appendonly yes`"
+        )
 
 
 def _parse_info(reply: bytes) -> dict[str, str]:
@@ -86,7 +94,11 @@ def refusal(error: Exception, url: str) -> StartRefused | None:
     """The sentence for an error that no waiting mends, else None."""
     shown = without_password(url)
     if isinstance(error, AuthenticationError):
-        return StartRefused(f"{shown} refused the login: {error} (a password's # / @ : % must be percent-encoded)")
-    if isinstance(error, ResponseError) and any(word in str(error) for word in ("NOAUTH", "WRONGPASS", "NOPERM")):
+        return StartRefused(
+            f"{shown} refused the login: {error} (a password's # / @ : % must be percent-encoded)"
+        )
+    if isinstance(error, ResponseError) and any(
+        word in str(error) for word in ("NOAUTH", "WRONGPASS", "NOPERM")
+    ):
         return StartRefused(f"{shown} refused the login: {error}")
     return None

@@ -80,6 +80,9 @@ def workflow_id(customer: str, workflow: str) -> str:
 def lua_include() -> str:
     """The table as Lua locals: KEY.<noun>, each ending in ':' where an id follows."""
     lines = ["local KEY = {"]
-    lines += [f'  {noun} = prefix .. "{noun}{":" if info.has_id else ""}",' for noun, info in NOUNS.items()]
+    lines += [
+        f'  {noun} = prefix .. "{noun}{":" if info.has_id else ""}",'
+        for noun, info in NOUNS.items()
+    ]
     lines += [f'  {PROGRESS_CHANNEL} = prefix .. "{PROGRESS_CHANNEL}",', "}"]
     return "\n".join(lines)

@@ -25,7 +25,16 @@ logger = logging.getLogger(__name__)
 STALLED_SECONDS = 30.0
 RECONNECT_SECONDS = (0.05, 2.0)
 #: Replies by which Redis says that it cannot serve now.
-AWAY = ("LOADING", "READONLY", "MASTERDOWN", "MISCONF", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS")
+AWAY = (
+    "LOADING",
+    "READONLY",
+    "MASTERDOWN",
+    "MISCONF",
+    "BUSY",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+)
 
 
 class RoundTrips:
@@ -148,7 +157,11 @@ class RoundTrips:
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
-                future.set_exception(Unavailable("the connection to Redis broke; the call may or may not have had its effect"))
+                future.set_exception(
+                    Unavailable(
+                        "the connection to Redis broke; the call may or may not have had its effect"
+                    )
+                )
                 future.exception()  # a caller that is gone need not look
 
 
@@ -163,7 +176,9 @@ def as_empq_error(error: ResponseError) -> EmpqError:
     if "NOSCRIPT" in text or "No matching script" in text:
         return NoScript(text)
     if word == "OOM" or "command not allowed when used memory" in text:
-        return StorageFull("Redis has reached its maxmemory: submissions are refused until jobs have drained")
+        return StorageFull(
+            "Redis has reached its maxmemory: submissions are refused until jobs have drained"
+        )
     if word in AWAY or type(error).__name__ in {"BusyLoadingError", "ReadOnlyError"}:
         return Unavailable(f"Redis cannot serve now ({word}); try again")
     logger.error("redis refused a command: %s", text)

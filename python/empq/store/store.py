@@ -124,8 +124,13 @@ class Store:
             ("lease_ms", self._settings.lease_seconds, DEFAULT_LEASE_SECONDS),
             ("accept_ms", self._settings.accept_seconds, DEFAULT_ACCEPT_SECONDS),
         )
-        rows = [[name, "" if value is None else str(round(value * 1000)), str(round(default * 1000))] for name, value, default in stated]
-        token, answer, *_ = await self.calls.run("open_dataset", [secrets.token_hex(16), rows, int(self._settings.change_settings)])
+        rows = [
+            [name, "" if value is None else str(round(value * 1000)), str(round(default * 1000))]
+            for name, value, default in stated
+        ]
+        token, answer, *_ = await self.calls.run(
+            "open_dataset", [secrets.token_hex(16), rows, int(self._settings.change_settings)]
+        )
         if token == "settings_differ":
             name, kept, wanted = answer
             setting = name.removesuffix("_ms") + "_seconds"
@@ -150,18 +155,28 @@ class Store:
         found: list[record.JobRecord | None] = []
         for start in range(0, len(ids), MOST_ITEMS):
             keys = [key("job", job_id) for job_id in ids[start : start + MOST_ITEMS]]
-            found += [packed and record.decode_job(packed) for packed in await self.command("MGET", *keys)]
+            found += [
+                packed and record.decode_job(packed) for packed in await self.command("MGET", *keys)
+            ]
         return found
 
     async def worker_ids(self) -> list[str]:
         """All known workers, by id."""
-        return sorted(worker_id.decode() for worker_id in await self.command("ZRANGE", key("workers"), 0, -1))
+        return sorted(
+            worker_id.decode() for worker_id in await self.command("ZRANGE", key("workers"), 0, -1)
+        )
 
-    async def workers(self, ids: Sequence[str]) -> list[tuple[record.WorkerRecord | None, bytes | None, bytes | None]]:
+    async def workers(
+        self, ids: Sequence[str]
+    ) -> list[tuple[record.WorkerRecord | None, bytes | None, bytes | None]]:
         """(record, capabilities JSON, vitals JSON) by worker id."""
         if not ids:
             return []
-        keys = [key(noun, worker_id) for worker_id in ids for noun in ("worker", "capabilities", "vitals")]
+        keys = [
+            key(noun, worker_id)
+            for worker_id in ids
+            for noun in ("worker", "capabilities", "vitals")
+        ]
         values = await self.command("MGET", *keys)
         return [
             (values[i] and record.decode_worker(values[i]), values[i + 1], values[i + 2])

@@ -1,4 +1,4 @@
-"""The hub's answers as commands show them; fields that a newer hub adds are ignored. Source: contract.md."""
+"""The hub's answers as commands and the demo show them; fields that a newer hub adds are ignored. Source: contract.md."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ T = TypeVar("T")
 
 
 class Submitted(msgspec.Struct):
-    """POST /api/jobs and a retry."""
+    """POST /api/jobs, a retry, and each item of a batch."""
 
     id: str
+
+
+class Batch(msgspec.Struct):
+    """POST /api/jobs/batch."""
+
+    jobs: list[Submitted]
 
 
 class JobError(msgspec.Struct):
@@ -88,6 +94,12 @@ class Job(msgspec.Struct):
         return None if self.progress is None else f"{self.progress:.0f}%"
 
 
+class Artifacts(msgspec.Struct):
+    """GET /api/jobs/{id}/artifacts."""
+
+    artifacts: list[Artifact] = []
+
+
 class Page(msgspec.Struct):
     """GET /api/jobs."""
 
@@ -111,6 +123,14 @@ class Rejection(msgspec.Struct):
     rule: str
     required: Any = None
     offered: Any = None
+
+    def __str__(self) -> str:
+        if self.required is None and self.offered is None:
+            return self.rule
+        offered = "nothing" if self.offered is None else compact(self.offered)
+        if self.required is None:
+            return f"{self.rule}: {offered}"
+        return f"{self.rule}: needs {compact(self.required)}, offers {offered}"
 
 
 class Candidate(msgspec.Struct):
@@ -204,6 +224,11 @@ def read(body: bytes, shape: type[T]) -> T:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise HubUnreachable(f"what answers there is no empq hub: {error}") from None
+
+
+def compact(value: object) -> str:
+    """A value on one line."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def text(raw: Raw) -> str | None:
