@@ -1,5 +1,4 @@
 """A worker over plain HTTP, written against the contract alone: it answers `shout` jobs with their text in capitals.
-
 Run: EMPQ_TOKEN=<key> python examples/worker_http.py http://127.0.0.1:8000 my-worker
 Try: empq submit shout -p text=hello --needs '{"service_type": "shouting"}' --wait
 """
@@ -21,7 +20,7 @@ def call(path, body, seconds=60):
     headers = {"Content-Type": "application/json"}
     if token := os.environ.get("EMPQ_TOKEN"):
         headers["Authorization"] = f"Bearer {token}"
-    request = urllib.request.Request(HUB + path, json.dumps(body).encode(), headers, method="POST")
+    request = urllib.request.Request(HUB + path, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=seconds) as answer:
         return json.loads(answer.read() or b"null")
 
@@ -46,8 +45,8 @@ def run(job):
 
 def main():
     registered = call("/api/workers", {"worker_id": WORKER, "capabilities": CAPABILITIES})
-    every_seconds = registered["heartbeat_ms"] / 1000
-    threading.Thread(target=heartbeats, args=(every_seconds,), daemon=True).start()
+    every = registered["heartbeat_ms"] / 1000
+    threading.Thread(target=heartbeats, args=(every,), daemon=True).start()
     while True:
         for job in call(f"/api/workers/{WORKER}/claim?wait_ms=20000", {})["jobs"]:
             held[job["job_id"]] = job["attempt"]
