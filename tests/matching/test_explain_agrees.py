@@ -63,3 +63,35 @@ def test_propose_offer_and_both_explains_agree(
         }
         best = [scores[worker_id] for worker_id in matcher.offer(lane, some.WORKERS)]
         assert best == sorted(best, key=lambda score: -(score or 0))
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(sent=some.requirements, fleet=fleets)
+def test_the_canonical_document_means_what_was_sent(
+    implementation: str,
+    sent: dict[str, Any],
+    fleet: list[tuple[dict[str, Any], Any, str, tuple[int, int, int]]],
+) -> None:
+    matcher = make_matcher("rust" if implementation == "rust" else "python")
+    scene = Scene(matcher)
+    for worker_id, (capabilities, held, _, load) in zip(some.WORKERS, fleet, strict=False):
+        scene.worker(worker_id, capabilities, held=held, load=load)
+    requirements = decode_requirements(sent)
+
+    as_sent = matcher.explain(requirements.document("t"), "a", [])
+    canonical = matcher.explain(requirements.canonical("t").document, "a", [])
+
+    assert [(it.score, it.dimensions) for it in as_sent] == [
+        (it.score, it.dimensions) for it in canonical
+    ]
+    assert [sorted(_without_places(it.rules)) for it in as_sent] == [
+        sorted(_without_places(it.rules)) for it in canonical
+    ]
+
+
+def _without_places(rules: list[str]) -> list[str]:
+    return [rule.partition("[")[0] for rule in rules]
