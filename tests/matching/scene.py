@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from empq.matching.explanation import explanation
 from empq.matching.interface import Applied, Matcher, Verdict
 from empq.matching.paths import WorkerFacts
 from empq.model.capabilities import decode_capabilities
@@ -94,3 +95,27 @@ class Scene:
         """The rules that keep the only worker away."""
         (verdict,) = self.verdicts(requirements, *more, **other)
         return verdict.rules
+
+
+def explained(
+    scene: Scene,
+    requirements: dict[str, Any],
+    customer: str = "",
+    job_type: str | None = "t",
+    *,
+    timeout_seconds: float | None = None,
+    limit: int = 1000,
+) -> dict[str, Any]:
+    """The answer of `POST /api/match` about the scene's workers."""
+
+    def match(changed: dict[str, Any]) -> Any:
+        return scene.verdicts(changed, customer, job_type, timeout_seconds=timeout_seconds)
+
+    return explanation(
+        match(requirements),
+        requirements,
+        scene.facts,
+        match,
+        timeout_seconds=timeout_seconds,
+        limit=limit,
+    )

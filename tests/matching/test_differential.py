@@ -6,7 +6,6 @@ from typing import Any
 
 import matching_strategies as some
 import pytest
-from conftest import RUST_EXPECTED
 from empq.matching.implementation import make_matcher
 from empq.matching.interface import Matcher
 from empq.matching.reference import ReferenceMatcher
@@ -17,8 +16,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from scene import entry
-
-pytestmark = pytest.mark.skipif(not RUST_EXPECTED, reason="EMPQ_MATCHER=python: nothing to compare")
 
 types = st.sampled_from((None, *some.TYPES))
 worker_ids = st.sampled_from(some.WORKERS)
@@ -159,6 +156,4 @@ BothMatchers.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-TestBothMatchers = pytest.mark.skipif(not RUST_EXPECTED, reason="EMPQ_MATCHER=python")(
-    BothMatchers.TestCase
-)
+TestBothMatchers = BothMatchers.TestCase
