@@ -137,7 +137,7 @@ def txt2img_graph(prompt: str, seed: int) -> dict[str, Any]:
         },
         "4": {
             "class_type": "CheckpointLoaderSimple",
-            "inputs": {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
+            "inputs": {"ckpt_name": "v1-5-pruned-emaonly.safetensors"},
         },
         "5": {
             "class_type": "EmptyLatentImage",
