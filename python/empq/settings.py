@@ -48,9 +48,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             description="accept_timeout_seconds of jobs that state none; kept with the data (default 30)",
         ),
     ] = None
-    artifacts: Annotated[str, Meta(description="where artifacts are kept: file:///folder")] = (
-        "file:///var/lib/empq/artifacts"
-    )
+    artifacts: Annotated[
+        str | None,
+        Meta(
+            description="where artifacts are kept: file:///folder (default: ~/.local/share/empq/artifacts)"
+        ),
+    ] = None
     keep_completed_seconds: Annotated[
         float, Meta(ge=0, description="how long completed jobs are kept")
     ] = 86_400

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from empq.errors import InvalidField, TooLarge, UnknownField
 from empq.model.capabilities import decode_capabilities, merge_patch, with_health
 

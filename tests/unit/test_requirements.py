@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from empq.errors import BadJson, EmpqError, InvalidField, TooLarge, UnknownField
-from empq.model.requirements import decode_requirements, job_shape, resolve_timeout
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from empq.errors import BadJson, EmpqError, InvalidField, TooLarge, UnknownField
+from empq.model.requirements import decode_requirements, job_shape, resolve_timeout
 
 
 def document(

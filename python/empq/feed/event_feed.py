@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import msgspec
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from empq.model.event import JobEvent, WorkerEvent, event_id
-from empq.store.connection import ask
+from empq.errors import EmpqError
+from empq.model.event import LogRow, ProgressRow, WorkerEvent
+from empq.store.connection import ask, read_reply
 from empq.store.keys import key, progress_channel
 from empq.store.store import Store
 
@@ -27,15 +28,15 @@ class LogEntry(msgspec.Struct, array_like=True):
 
     number: int
     epoch: int
-    jobs: list[tuple[str, str, str, int, int, int, str, str, str, str, int, str, str, str, int]]
+    jobs: list[LogRow]
     workers: list[WorkerEvent]
 
 
 class ProgressEntry(msgspec.Struct, array_like=True):
-    """What one publish tells: time and (id, version, attempt, worker, customer, type, workflow, priority, progress)."""
+    """What one publish tells."""
 
     at: int
-    jobs: list[tuple[str, int, int, str, str, str, str, int, list[Any]]]
+    jobs: list[ProgressRow]
 
 
 _decode_entry = msgspec.msgpack.Decoder(LogEntry).decode
@@ -49,7 +50,7 @@ class EventFeed:
         self._store = store
         self.number = 0
         self.on_index: Callable[[Sequence[bytes], int], None] = lambda parts, number: None
-        self.on_jobs: Callable[[list[JobEvent]], None] = lambda events: None
+        self.on_jobs: Callable[[Sequence[LogRow | ProgressRow]], None] = lambda rows: None
         self.on_workers: Callable[[list[WorkerEvent]], None] = lambda events: None
         self.on_gap: Callable[[], Awaitable[int]] = self._stay
         #: set while the log is being followed
@@ -74,6 +75,11 @@ class EventFeed:
                 await follow(connection)
             except (OSError, RedisError, TimeoutError) as error:
                 logger.warning("feed of the %s broke: %s", what, error)
+            except Exception:
+                # A hub must not go on with a feed that has stopped: begin again, from a rebuilt index.
+                logger.exception("feed of the %s failed", what)
+                with contextlib.suppress(EmpqError):
+                    self.number = await self.on_gap()
             finally:
                 await connection.disconnect(nowait=True)
             self.following.clear()
@@ -81,6 +87,7 @@ class EventFeed:
 
     async def _follow_log(self, connection: AbstractConnection) -> None:
         stream = key("events")
+        await self._check_not_behind(connection)
         while True:
             self.following.set()
             reply = await ask(
@@ -126,7 +133,7 @@ class EventFeed:
         workers = [event for entry in decoded for event in entry.workers]
         if workers:
             self.on_workers(workers)
-        jobs = [_as_event(row) for entry in decoded for row in entry.jobs]
+        jobs = [row for entry in decoded for row in entry.jobs]
         if jobs:
             self.on_jobs(jobs)
 
@@ -135,41 +142,9 @@ class EventFeed:
             connection.pack_command("SUBSCRIBE", progress_channel())
         )
         while True:
-            reply = await connection.read_response(disable_decoding=True)
+            reply = await read_reply(connection)
             if reply[0] == b"message":
                 entry = _decode_progress(reply[2])
-                self.on_jobs([_as_progress(entry.at, row) for row in entry.jobs])
-
-
-def _as_event(row: tuple[Any, ...]) -> JobEvent:
-    (
-        job_id,
-        event,
-        status,
-        version,
-        at,
-        attempt,
-        worker,
-        customer,
-        job_type,
-        workflow,
-        priority,
-        outcome,
-        code,
-        message,
-        retry_at,
-    ) = row
-    return JobEvent(
-        type=event, event_id=event_id(version), job_id=job_id, status=status, attempt=attempt, at=at, worker_id=worker,
-        customer_id=customer, job_type=job_type, workflow_id=workflow, priority=priority, outcome=outcome,
-        error_code=code, error_message=message, retry_at=retry_at,
-    )  # fmt: skip
-
-
-def _as_progress(at: int, row: tuple[Any, ...]) -> JobEvent:
-    job_id, version, attempt, worker, customer, job_type, workflow, priority, report = row
-    return JobEvent(
-        type="job_update", event_id=event_id(version), job_id=job_id, status="in_progress", attempt=attempt, at=at,
-        worker_id=worker, customer_id=customer, job_type=job_type, workflow_id=workflow, priority=priority,
-        progress=report[0], message=report[1], current_step=report[2],
-    )  # fmt: skip
+                for row in entry.jobs:
+                    row.at = entry.at
+                self.on_jobs(entry.jobs)

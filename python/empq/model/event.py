@@ -28,6 +28,61 @@ class JobEvent(msgspec.Struct):
     current_step: str | None = None
 
 
+class LogRow(msgspec.Struct, array_like=True):
+    """One job event as the log holds it; becomes a JobEvent where somebody listens."""
+
+    job_id: str
+    type: str
+    status: str
+    version: int
+    at: int
+    attempt: int
+    worker_id: str
+    customer_id: str
+    job_type: str
+    workflow_id: str
+    priority: int
+    outcome: str
+    error_code: str
+    error_message: str
+    retry_at: int
+
+    def event(self) -> JobEvent:
+        """What clients are told."""
+        return JobEvent(
+            self.type, event_id(self.version), self.job_id, self.status, self.attempt, self.at, self.worker_id,
+            self.customer_id, self.job_type, self.workflow_id, self.priority, self.outcome, self.error_code,
+            self.error_message, self.retry_at,
+        )  # fmt: skip
+
+
+class ProgressRow(msgspec.Struct, array_like=True):
+    """One job's latest progress as it is published: `report` is percent (-1: not said), message, current step."""
+
+    job_id: str
+    version: int
+    attempt: int
+    worker_id: str
+    customer_id: str
+    job_type: str
+    workflow_id: str
+    priority: int
+    report: tuple[float, str, str]
+    at: int = 0
+    type: str = "job_update"
+    status: str = "in_progress"
+    outcome: str = ""
+
+    def event(self) -> JobEvent:
+        """What clients are told; an absent part is None."""
+        percent, message, step = self.report
+        return JobEvent(
+            self.type, event_id(self.version), self.job_id, self.status, self.attempt, self.at, self.worker_id,
+            self.customer_id, self.job_type, self.workflow_id, self.priority,
+            progress=percent if percent >= 0 else None, message=message or None, current_step=step or None,
+        )  # fmt: skip
+
+
 class WorkerEvent(msgspec.Struct, array_like=True):
     """One change of one worker: registered (detail: the session it replaced), status, disconnected."""
 

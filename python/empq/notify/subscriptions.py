@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from empq.model.event import JobEvent
+from empq.model.event import JobEvent, LogRow, ProgressRow
 from empq.model.lifecycle import ENDED
 
 MOST_WAITING = 10_000
@@ -23,7 +24,7 @@ class EventFilters(NamedTuple):
     priority_min: int | None = None
     workflow_id: str | None = None
 
-    def passes(self, event: JobEvent) -> bool:
+    def passes(self, event: LogRow | ProgressRow) -> bool:
         """Whether the event is asked for."""
         return (
             (self.job_id is None or self.job_id == event.job_id)
@@ -122,17 +123,20 @@ class Subscriptions:
             if not futures:
                 del self._ends[job_id]
 
-    def publish(self, events: list[JobEvent]) -> None:
-        """Hands events to those who asked for them."""
-        for event in events:
-            if event.status in ENDED:
-                for future in list(self._ends.get(event.job_id, ())):
+    def publish(self, rows: Sequence[LogRow | ProgressRow]) -> None:
+        """Hands events to those who asked for them; what nobody asked for is never made into one."""
+        for row in rows:
+            if row.status in ENDED and row.job_id in self._ends:
+                for future in list(self._ends[row.job_id]):
                     if not future.done():
                         future.set_result(None)
-            for subscription in self._by_job.get(event.job_id, ()):
-                subscription.put(event)
-            for subscription in self._others:
-                if subscription.filters.passes(event):
+            wanted = [
+                *self._by_job.get(row.job_id, ()),
+                *(other for other in self._others if other.filters.passes(row)),
+            ]
+            if wanted:
+                event = row.event()
+                for subscription in wanted:
                     subscription.put(event)
 
     def __len__(self) -> int:

@@ -52,7 +52,7 @@ class JobView(msgspec.Struct):
     attempt: int
     attempts: list[AttemptView]
     result: msgspec.Raw
-    artifacts: list[dict[str, Any]]
+    artifacts: list[Any]
     error: ErrorView | None
     position: int | None
     estimated_start: str | None
@@ -92,12 +92,10 @@ def make_view(
     progress: Sequence[Any] | None = None,
     history: Sequence[LoggedEvent] = (),
     position: int | None = None,
-    artifacts: list[dict[str, Any]] | None = None,
+    artifacts: list[Any] | None = None,
 ) -> JobView:
     """Puts a view together; `progress` is (attempt, [progress, message, current_step]) as stored."""
-    percent, message, step = (
-        progress[1] if progress and progress[0] == record.attempt else (None, None, None)
-    )
+    told = progress[1] if progress and progress[0] == record.attempt else (-1, "", "")
     return JobView(
         id=job_id,
         type=record.type,
@@ -109,9 +107,9 @@ def make_view(
         requirements=envelope.head.requirements,
         payload=msgspec.Raw(envelope.payload or b"null"),
         inputs=envelope.head.inputs,
-        progress=percent,
-        message=message,
-        current_step=step,
+        progress=told[0] if told[0] >= 0 else None,
+        message=told[1] or None,
+        current_step=told[2] or None,
         attempt=record.attempt,
         attempts=attempts_of(record, history),
         result=msgspec.Raw(result or b"null"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import msgspec
 
@@ -28,10 +29,8 @@ PAGE = 500
 class Artifacts(Protocol):
     """What is known of accepted artifacts; the artifact store."""
 
-    def described(
-        self, job_id: str, attempt: int, lease: str, names: list[str]
-    ) -> list[dict[str, Any]]:
-        """{name, size_bytes, sha256, content_type, url} of each."""
+    def listing(self, job_id: str, attempt: int) -> Sequence[Any]:
+        """What the attempt uploaded: structs with name, size_bytes, sha256, content_type."""
         ...
 
 
@@ -66,10 +65,20 @@ class JobReader:
             artifacts=self._described(job_id, record),
         )
 
-    def _described(self, job_id: str, record: JobRecord) -> list[dict[str, Any]]:
+    def _described(self, job_id: str, record: JobRecord) -> list[Any]:
         if not record.artifacts:
             return []
-        return self._artifacts.described(job_id, record.attempt, record.lease, record.artifacts)
+        return [
+            {
+                "name": one.name,
+                "size_bytes": one.size_bytes,
+                "sha256": one.sha256,
+                "content_type": one.content_type,
+                "url": f"/api/jobs/{job_id}/artifacts/{quote(one.name, safe='')}",
+            }
+            for one in self._artifacts.listing(job_id, record.attempt)
+            if one.name in record.artifacts
+        ]
 
     async def wait(self, job_id: str, timeout_seconds: float) -> JobView:
         """The job as soon as it has ended, or as it is when the time is over."""

@@ -19,7 +19,7 @@ from empq.errors import (
 from empq.messages.rest import JobRequest, Submitted
 from empq.model import identifiers, lifecycle
 from empq.model.envelope import AssignmentHead, Details, InputFile, open_envelope, seal
-from empq.model.requirements import Requirements, decode_requirements, resolve_timeout
+from empq.model.requirements import Requirements, job_shape, resolve_timeout
 from empq.model.times import rfc3339, unix_ms
 from empq.settings import Settings
 from empq.store.calls import MOST_ITEMS
@@ -59,7 +59,7 @@ class Submissions:
 
     def __init__(self, store: Store, dataset: Dataset, settings: Settings) -> None:
         self._store, self._dataset, self._settings = store, dataset, settings
-        self.on_prepared: Callable[[Shape, str], None] = lambda shape, lane: None
+        self.on_prepared: Callable[[Shape, str, int], None] = lambda shape, lane, priority: None
         self.on_dependants: Callable[[], None] = lambda: None
 
     async def submit(
@@ -175,7 +175,7 @@ class Submissions:
     def _announce(self, prepared: Prepared) -> None:
         record = prepared.job.record
         if not prepared.job.depends_on and not prepared.job.delay_ms:
-            self.on_prepared(prepared.shape, f"{record.shape}:{record.customer}")
+            self.on_prepared(prepared.shape, f"{record.shape}:{record.customer}", record.priority)
         elif prepared.job.depends_on:
             self.on_dependants()
 
@@ -212,13 +212,11 @@ class Submissions:
     # ------------------------------------------------------------------ validation
 
     def _prepare(self, request: JobRequest, refs: dict[str, str], pointer: str) -> Prepared:
-        requirements = decode_requirements(
-            None if request.requirements is None else bytes(request.requirements),
-            f"{pointer}/requirements",
+        requirements, shape = job_shape(
+            bytes(request.requirements) or None, request.type, request.timeout_seconds, pointer
         )
-        timeout, _ = resolve_timeout(requirements, request.timeout_seconds, pointer)
-        base, document = requirements.canonical(request.type, request.timeout_seconds)
-        record = self._record(request, requirements, base, timeout, pointer)
+        timeout, _ = resolve_timeout(requirements, request.timeout_seconds)
+        record = self._record(request, requirements, shape.base, timeout, pointer)
         job_id = identifiers.job_id()
         if request.ref is not None:
             if request.ref in refs:
@@ -231,7 +229,7 @@ class Submissions:
             job_type=request.type,
             customer_id=request.customer_id or None,
             inputs=_inputs(request, pointer),
-            requirements=request.requirements or NULL,
+            requirements=request.requirements if bytes(request.requirements) else NULL,
             timeout_seconds=_short(timeout),
             accept_timeout_ms=record.accept_ms,
             trace=None,
@@ -241,7 +239,9 @@ class Submissions:
         )
         delay = round((request.delay_seconds or 0) * 1000)
         return Prepared(
-            NewJob(job_id, record, depends_on, delay), envelope, Shape(base, document.decode())
+            NewJob(job_id, record, depends_on, delay),
+            envelope,
+            Shape(shape.base, shape.document.decode()),
         )
 
     def _record(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn
 
-from empq.errors import InvalidField, NotFound, StaleAttempt, WrongState
+from empq.errors import NotFound, StaleAttempt, WrongState
 from empq.messages.rest import ProgressReport
 from empq.model.lifecycle import HELD
 from empq.store.store import Store
@@ -30,19 +30,11 @@ class FailAck(NamedTuple):
     retry_delay_ms: int
 
 
-class Uploads(Protocol):
-    """What attempts have uploaded; the artifact store."""
-
-    def names(self, job_id: str, attempt: int, lease: str) -> list[str]:
-        """Names of the attempt's uploaded artifacts."""
-        ...
-
-
 class Transitions:
     """Raises StaleAttempt for a token that is not the current one."""
 
-    def __init__(self, store: Store, uploads: Uploads) -> None:
-        self._store, self._uploads = store, uploads
+    def __init__(self, store: Store) -> None:
+        self._store = store
         #: called after an end that dependants may wait for
         self.on_ended: Callable[[], None] = lambda: None
 
@@ -52,18 +44,22 @@ class Transitions:
 
     async def progress(self, job_id: str, token: Token, progress: ProgressReport) -> None:
         """The attempt's progress; the first one starts the job."""
-        report = [progress.progress, progress.message, progress.current_step]
+        # Lua's arrays hold no nil: -1 and "" stand for what was not said.
+        report = [
+            -1 if progress.progress is None else progress.progress,
+            progress.message or "",
+            progress.current_step or "",
+        ]
         _demand(await self._store.progress.add([*_item(job_id, token), report]), job_id, token)
 
     async def complete(
         self, job_id: str, token: Token, result: bytes | None, artifacts: list[str] | None
     ) -> None:
-        """The attempt's result; its repeat gets the same answer. `artifacts` None: all that it uploaded."""
-        names = await self._artifact_names(job_id, token, artifacts) if artifacts != [] else []
+        """The attempt's result; its repeat gets the same answer. `artifacts` name its uploads."""
         text = result or b""
         digest = hashlib.blake2b(text, digest_size=16).hexdigest()
         _demand(
-            await self._store.complete.add([*_item(job_id, token), digest, names], text),
+            await self._store.complete.add([*_item(job_id, token), digest, artifacts or []], text),
             job_id,
             token,
         )
@@ -119,21 +115,6 @@ class Transitions:
         if not job or not current or token.lease not in (None, job.lease):
             _stale(job_id, token)
         return job.lease
-
-    async def _artifact_names(
-        self, job_id: str, token: Token, named: list[str] | None
-    ) -> list[str]:
-        lease = token.lease
-        if lease is None:
-            job = (await self._store.jobs([job_id]))[0]
-            lease = job.lease if job else ""
-        uploaded = self._uploads.names(job_id, token.attempt, lease)
-        for index, name in enumerate(named or []):
-            if name not in uploaded:
-                raise InvalidField.at(
-                    f"/artifacts/{index}", f"{name!r} was not uploaded by this attempt"
-                )
-        return uploaded if named is None else named
 
 
 def _item(job_id: str, token: Token) -> list[Any]:

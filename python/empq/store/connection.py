@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import AuthenticationError
 
 from empq.errors import StartRefused
 from empq.settings_sources import without_password
@@ -17,6 +17,13 @@ from empq.settings_sources import without_password
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
+LOGIN_WORDS = (
+    "NOAUTH",
+    "WRONGPASS",
+    "NOPERM",
+    "invalid username-password",
+    "Authentication required",
+)
 SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -53,7 +60,12 @@ def connection_factory(url: str) -> Any:
 async def ask(connection: AbstractConnection, *command: Any) -> Any:
     """One command, one reply, on a connection that nobody else uses."""
     await connection.send_packed_command(connection.pack_command(*command))
-    return await connection.read_response(disable_decoding=True)
+    return await read_reply(connection)
+
+
+async def read_reply(connection: AbstractConnection) -> Any:
+    """The next reply, bytes undecoded; an error reply is raised."""
+    return cast("Any", await connection.read_response(disable_decoding=True))  # pyright: ignore[reportUnknownMemberType]
 
 
 async def check_server(connection: AbstractConnection, url: str) -> None:
@@ -92,13 +104,9 @@ def _parse_info(reply: bytes) -> dict[str, str]:
 
 def refusal(error: Exception, url: str) -> StartRefused | None:
     """The sentence for an error that no waiting mends, else None."""
-    shown = without_password(url)
-    if isinstance(error, AuthenticationError):
+    text = str(error)
+    if isinstance(error, AuthenticationError) or any(word in text for word in LOGIN_WORDS):
         return StartRefused(
-            f"{shown} refused the login: {error} (a password's # / @ : % must be percent-encoded)"
+            f"{without_password(url)} refused the login: {text} (a password's # / @ : % must be percent-encoded)"
         )
-    if isinstance(error, ResponseError) and any(
-        word in str(error) for word in ("NOAUTH", "WRONGPASS", "NOPERM")
-    ):
-        return StartRefused(f"{shown} refused the login: {error}")
     return None

@@ -19,6 +19,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 from empq.errors import EmpqError, StorageFull, Unavailable
+from empq.store.connection import read_reply
 
 logger = logging.getLogger(__name__)
 
@@ -107,18 +108,20 @@ class RoundTrips:
             delay = min(delay * 2, RECONNECT_SECONDS[1])
 
     async def _serve(self, connection: AbstractConnection) -> None:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(part(connection))
-                for part in (self._write, self._read, self._watch)
-            ]
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        """Until one of the parts fails; then all of them end and its error is raised."""
+        loop = asyncio.get_running_loop()
+        tasks = [
+            loop.create_task(part(connection)) for part in (self._write, self._read, self._watch)
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
             for task in tasks:
                 task.cancel()
-            for task in done:
-                if (error := task.exception()) is not None:
-                    broken = ConnectionError(str(error) or type(error).__name__)
-                    raise broken from error
+            endings = await asyncio.gather(*tasks, return_exceptions=True)
+        for ending in endings:
+            if isinstance(ending, Exception):
+                raise ending
 
     async def _write(self, connection: AbstractConnection) -> None:
         while True:
@@ -131,7 +134,7 @@ class RoundTrips:
     async def _read(self, connection: AbstractConnection) -> None:
         while True:
             try:
-                reply = await connection.read_response(disable_decoding=True)
+                reply = await read_reply(connection)
             except ResponseError as error:
                 reply = error
             future = self._waiting.popleft()

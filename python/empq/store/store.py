@@ -185,7 +185,9 @@ class Store:
 
     async def shapes(self, bases: Sequence[str]) -> dict[str, bytes]:
         """Documents of shapes by base; those that are gone are left out."""
-        documents = await self.command("HMGET", key("shapes"), *bases) if bases else []
+        if not bases:
+            return {}
+        documents: list[bytes | None] = await self.command("HMGET", key("shapes"), *bases)
         return {base: document for base, document in zip(bases, documents, strict=True) if document}
 
     async def lane_pages(self, page: int = 1000) -> list[bytes]:

@@ -125,8 +125,6 @@ local function best_entry(worker, offered, passed, chunk)
     end
     if entry and (not best or entry.rank < best.rank or (entry.rank == best.rank and entry.member < best.member)) then
       best, best_view = entry, lanes[lane]
-    elseif not entry and not passed[lane] then
-      changes.lanes[lane] = true -- empty: tell the hub
     end
   end
   return best, best_view

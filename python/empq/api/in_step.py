@@ -1,0 +1,50 @@
+"""Many coroutines side by side within one task: what a batch of messages calls shares a round trip without a task each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Coroutine, Generator, Sequence
+from types import coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@coroutine
+def in_step(
+    coroutines: Sequence[Coroutine[Any, Any, T]],
+) -> Generator[Any, Any, list[T | Exception]]:
+    """Their results or exceptions, in order.
+
+    All are driven to their first wait in order, in this very tick, then each as its wait ends. For calls that
+    wait for futures; asyncio.timeout in one of them would cancel all, as they are one task.
+    """
+    results: list[Any] = [None] * len(coroutines)
+    waiting: deque[tuple[int, Coroutine[Any, Any, T], Any]] = deque()
+
+    def advance(index: int, step: Coroutine[Any, Any, T]) -> None:
+        try:
+            waiting.append((index, step, step.send(None)))
+        except StopIteration as end:
+            results[index] = end.value
+        except Exception as error:
+            results[index] = error
+
+    try:
+        for index, step in enumerate(coroutines):
+            advance(index, step)
+        while waiting:
+            index, step, future = waiting[0]
+            if future is None:
+                yield None
+            elif not future.done():
+                future._asyncio_future_blocking = (
+                    True  # the task takes a future only with this mark
+                )
+                yield future
+            waiting.popleft()
+            advance(index, step)
+    finally:
+        for _, step, _ in waiting:
+            step.close()
+    return results

@@ -1,0 +1,141 @@
+"""One HTTP request: its path's and query's values, its body within a limit, and whether its caller is still there."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable
+from functools import cache
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from empq.api.asgi import Receive, Scope
+from empq.api.authentication import Caller
+from empq.errors import InvalidField, NotFound, TooLarge
+from empq.messages.codec import decode, refusal
+from empq.model.identifiers import JOB_ID, WORKER_ID
+
+SMALL_BODY = 1 << 20
+KEY_LENGTH = 255
+
+T = TypeVar("T")
+
+
+class CallerGone(Exception):
+    """The caller has closed the connection; nobody reads an answer."""
+
+
+class Request:
+    """What a handler sees of a call; `caller` is set once the call is authorised."""
+
+    __slots__ = ("_id", "_read", "_receive", "body", "caller", "path", "scope")
+
+    caller: Caller
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope = scope
+        self.path: dict[str, str] = {}
+        self.body = b""
+        self._receive = receive
+        self._read = False
+        self._id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Names this request in its problem and in the log; made when first asked for."""
+        if self._id is None:
+            self._id = secrets.token_hex(8)
+        return self._id
+
+    def header(self, name: bytes) -> str | None:
+        """The first header of this lower-case name."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return value.decode("latin-1")
+        return None
+
+    def job_id(self) -> str:
+        """The path's job id; one of an impossible form is nobody's."""
+        job_id = self.path["job_id"]
+        if not JOB_ID.match(job_id):
+            raise NotFound(f"no job {job_id[:80]!r}")
+        return job_id
+
+    def worker_id(self) -> str:
+        """The path's worker id; one of an impossible form is nobody's."""
+        worker_id = self.path["worker_id"]
+        if not WORKER_ID.match(worker_id):
+            raise NotFound(f"no worker {worker_id[:80]!r}")
+        return worker_id
+
+    def query(self, kind: type[T]) -> T:
+        """The query string as a struct; what breaks a rule is named like a body's field: /limit."""
+        pairs = dict(
+            parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        )
+        try:
+            return msgspec.convert(pairs, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise refusal(error) from None
+
+    async def decode(self, kind: type[T], most: int = SMALL_BODY) -> T:
+        """The body as a struct; an empty body is an empty object. `body` keeps its bytes."""
+        self.body = await self.read(most)
+        return decode(_decoder(kind), self.body or b"{}")
+
+    async def read(self, most: int) -> bytes:
+        """The whole body. Raises TooLarge as soon as it is known to have more than `most` bytes."""
+        parts = [part async for part in self.chunks(most)]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def chunks(self, most: int) -> AsyncIterator[bytes]:
+        """The body as it arrives."""
+        stated = self.header(b"content-length")
+        if stated is not None and stated.isdecimal() and int(stated) > most:
+            raise TooLarge(f"the body has {stated} bytes; at most {most} are taken here")
+        size = 0
+        while not self._read:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise CallerGone
+            self._read = not message.get("more_body", False)
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > most:
+                raise TooLarge(f"the body has more than the {most} bytes that are taken here")
+            if part:
+                yield part
+
+    async def disconnected(self) -> None:
+        """Returns when the caller has closed the connection; for use once the body is read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def unless_disconnected(self, work: Awaitable[T]) -> T:
+        """The work's result; the work is cancelled where the caller hangs up before (CallerGone)."""
+        task = asyncio.ensure_future(work)
+        gone = asyncio.ensure_future(self.disconnected())
+        try:
+            await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise CallerGone
+            return task.result()
+        finally:
+            gone.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
+
+    def idempotency_key(self) -> str | None:
+        """The Idempotency-Key header."""
+        key = self.header(b"idempotency-key")
+        if key is not None and not 1 <= len(key) <= KEY_LENGTH:
+            raise InvalidField.at("/Idempotency-Key", f"1 to {KEY_LENGTH} characters")
+        return key
+
+
+@cache
+def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)

@@ -1,0 +1,42 @@
+"""What the API calls: one field per service, filled in by hub/hub.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from empq.artifacts.file_store import FileStore
+from empq.settings import Settings
+
+if TYPE_CHECKING:
+    from empq.broker.broker import Broker
+    from empq.broker.explaining import Explaining
+    from empq.notify.statistics import Statistics
+    from empq.notify.subscriptions import Subscriptions
+    from empq.queue.reading import JobReader
+    from empq.queue.submission import Submissions
+    from empq.queue.transitions import Transitions
+    from empq.queue.workflows import Workflows
+    from empq.registry.registry import Registry
+
+
+@dataclass(slots=True)
+class Services:
+    """The services of one hub. `readiness` answers whether it may take work, and its parts' state."""
+
+    settings: Settings
+    submissions: Submissions
+    transitions: Transitions
+    reader: JobReader
+    workflows: Workflows
+    registry: Registry
+    broker: Broker
+    explaining: Explaining
+    subscriptions: Subscriptions
+    statistics: Statistics
+    artifacts: FileStore
+    readiness: Callable[[], tuple[bool, Mapping[str, Any]]]
+    metrics: CollectorRegistry = field(default_factory=lambda: REGISTRY)
