@@ -33,7 +33,7 @@ def test_the_demo_runs_from_start_to_end(tmp_path: Path, stdin_is_closed: bool) 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stderr == ""
     assert "%" in ran.stdout
-    assert "README's example" in ran.stdout
+    assert "seed page's example" in ran.stdout
     assert "never: " in ran.stdout
     pictures = list((tmp_path / "demo-output").iterdir())
     assert pictures
