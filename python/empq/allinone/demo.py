@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import signal
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import msgspec
 
 from empq.allinone.answers import ENDED, Artifacts, Batch, Explanation, Job, Page, Submitted, read
 from empq.allinone.children import Child, Family, first_of, keep_standard_descriptors
-from empq.allinone.demo_display import Display, display, summary
+from empq.allinone.demo_display import Display, display, rejections, summary
 from empq.allinone.demo_fleet import Machine, machines
 from empq.allinone.demo_jobs import GRAPH_KIND, IMPOSSIBLE_KIND, impossible_body, job_bodies
 from empq.allinone.embedded_redis import EmbeddedRedis
@@ -94,6 +95,8 @@ class _Demo:
                 return INTERRUPTED
             work.result()
             return 0
+        except (DemoFailed, HubRefused, HubUnreachable) as error:
+            raise DemoFailed(f"{error}\nthe logs of its processes: {self._kept_logs()}") from None
         finally:
             for task in (work, stop):
                 task.cancel()
@@ -176,9 +179,9 @@ class _Demo:
         explained = read(await self._get(f"/api/jobs/{segment(job_id)}/explain"), Explanation)
         self.display.say(f"\nno worker can take the job that {IMPOSSIBLE_KIND}:")
         self.display.say(f"  {explained.verdict}: {explained.summary}")
-        for worker in explained.workers:
-            rules = "; ".join(str(rejection) for rejection in worker.rejections)
-            self.display.say(f"  {worker.worker_id:<13} {rules}")
+        rejections(explained.workers)
+        if explained.nearest_miss is not None:
+            self.display.say(f"  nearest miss: {explained.nearest_miss}")
         if explained.verdict != "never":
             raise DemoFailed(f"explain calls a job that nobody can take {explained.verdict!r}")
         await self._post(f"/api/jobs/{segment(job_id)}/cancel", {"reason": "only for show"})
@@ -209,6 +212,9 @@ class _Demo:
             machine.worker_id,
             *("worker", str(file), "--hub", self.address, "--grace", "0"),
         )
+
+    def _kept_logs(self) -> Path:
+        return Path(shutil.copytree(self.family.logs, OUTPUT / "logs", dirs_exist_ok=True))
 
     def _named(self, job: Job) -> str:
         return f"{job.id} ({self.kinds.get(job.id, job.type)}, {job.status})"

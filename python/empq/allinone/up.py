@@ -117,16 +117,12 @@ def command_name() -> str:
 
 
 def _plan(data: Path, workers: int, flags: Mapping[str, object]) -> Plan:
-    configured = load({name: value for name, value in flags.items() if value is not None})
-    settings = configured.settings
+    settings = load({name: value for name, value in flags.items() if value is not None}).settings
     if settings.no_auth and settings.host not in LOOPBACK:
         raise StartRefused(
             f"--no-auth listens on loopback addresses only, not on {settings.host}: leave one out"
         )
-    if configured.origins["artifacts"] == "default":
-        artifacts = (data / "artifacts").as_uri()
-    else:
-        artifacts = settings.artifacts
+    artifacts = settings.artifacts or (data / "artifacts").as_uri()
     key = None if settings.no_auth else settings.admin_key or kept_key(data)
     port = settings.port or free_port()
     return Plan(data, settings.host, port, workers, key, artifacts)
