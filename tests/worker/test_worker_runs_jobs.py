@@ -9,7 +9,7 @@ from empq.connectors.base import JobFailed, JobInvalid, NoSettings, ServiceLost
 from empq.connectors.simulation import SimulationConnector
 from empq.worker.runtime import Worker
 from empq.worker.services import Breaker
-from scripted_hub import GatedConnector, ScriptedHub, backend, held, job, working
+from tests.worker.scripted_hub import GatedConnector, ScriptedHub, backend, held, job, working
 
 
 async def test_it_registers_with_what_file_connectors_and_machine_say(
