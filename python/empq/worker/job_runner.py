@@ -66,6 +66,9 @@ class RunReport:
             progress = min(100.0, max(0.0, progress))
         elif before is not None:
             progress = before.progress
+        encoded = _encoded(preview)
+        if encoded is None and before is not None and self._timer is not None:
+            encoded = before.preview  # still unsent
         is_edge = progress in (0, 100) and (before is None or before.progress != progress)
         self.latest = UpdateJobProgress(
             id=self._job.key.notice_id,
@@ -75,7 +78,7 @@ class RunReport:
             progress=progress,
             message=message,
             current_step=current_step,
-            preview=_encoded(preview),
+            preview=encoded,
         )
         self._send_when_due(at_once=is_edge)
 

@@ -7,10 +7,9 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-
-import uvloop
+from typing import Any
 
 from empq.errors import StartRefused
 from empq.worker import configuration
@@ -40,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=arguments.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
     logging.getLogger("websockets").setLevel(logging.WARNING)
     try:
-        return uvloop.run(_run(_flags(arguments)))
+        return _in_loop(_run(_flags(arguments)))
     except StartRefused as error:
         return _end(str(error), USAGE_ERROR)
     except WorkerExit as error:
@@ -97,6 +96,14 @@ async def _run(flags: configuration.Flags) -> int:
         loop.add_signal_handler(number, worker.drain)
     await worker.run()
     return 0
+
+
+def _in_loop(program: Coroutine[Any, Any, int]) -> int:
+    if sys.platform == "win32":
+        return asyncio.run(program)
+    import uvloop
+
+    return uvloop.run(program)
 
 
 def _count(text: str) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
+from empq.connectors.loading import AnyConnector
 from empq.worker import machine, offer
 from empq.worker.addresses import HubAddress
 from empq.worker.answers import Answers
@@ -41,7 +42,7 @@ class Worker:
     Args:
         hub: address of the hub, http(s):// or ws(s)://.
         worker_id: its name, unique among the workers of the hub.
-        backends: the connectors, in the order in which they are tried.
+        connectors: in the order in which they are tried; a Backend where slots or time-outs are to be set.
         token: the API key.
         slots: how many jobs run at a time; by default what the connectors take together.
         capabilities: what the worker states of itself; the rest comes from connectors and machine.
@@ -52,7 +53,7 @@ class Worker:
         self,
         hub: str | HubAddress,
         worker_id: str,
-        backends: Iterable[Backend],
+        connectors: Iterable[Backend | AnyConnector],
         *,
         token: str | None = None,
         slots: int | None = None,
@@ -61,7 +62,10 @@ class Worker:
     ) -> None:
         address = hub if isinstance(hub, HubAddress) else HubAddress.parse(hub, "hub")
         self.worker_id = worker_id
-        self.services = Services(backends)
+        self.services = Services(
+            entry if isinstance(entry, Backend) else Backend(entry.service, entry)
+            for entry in connectors
+        )
         self.slots = self.services.slots if slots is None else slots
         self.runs: dict[AttemptKey, Run] = {}
         self._stated = capabilities or {}

@@ -52,11 +52,11 @@ class Assignment(Job, kw_only=True):
         return AttemptKey(self.job_id, self.attempt)
 
 
-class HeldJob(msgspec.Struct):
+class HeldJob(msgspec.Struct, omit_defaults=True):
     """An attempt that is held, or is to be stopped or cancelled."""
 
     job_id: str
-    attempt: int = 0
+    attempt: int
     reason: str | None = None
 
 
