@@ -2,104 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
+from tests.allinone.running_up import eventually, free_port, up
+
 pytestmark = pytest.mark.timeout(180)
-
-
-class Up:
-    """One `empq up` process and what it printed."""
-
-    def __init__(self, process: subprocess.Popen[str], environment: dict[str, str]) -> None:
-        self.process = process
-        self.environment = environment
-        self.lines: list[str] = []
-
-    def await_line(self, pattern: str) -> str:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if re.search(pattern, line):
-                return line
-        raise AssertionError(f"it ended without {pattern!r}: {''.join(self.lines)}")
-
-    def empq(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            (sys.executable, "-m", "empq", *arguments),
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def json(self, *arguments: str) -> Any:
-        answered = self.empq(*arguments, "--json")
-        assert answered.returncode == 0, answered.stderr
-        return json.loads(answered.stdout)
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("EMPQ_")}
-    home = {"XDG_DATA_HOME": str(tmp_path / "share"), "HOME": str(tmp_path)}
-    return {**kept, **home, "EMPQ_LEASE_SECONDS": "2"}
-
-
-@contextmanager
-def up(environment: dict[str, str], *arguments: str) -> Iterator[Up]:
-    process = subprocess.Popen(
-        (sys.executable, "-m", "empq", "up", *arguments),
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    started = Up(process, environment)
-    try:
-        yield started
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        assert process.stdout
-        started.lines += process.stdout.readlines()
-        process.stdout.close()
-        process.wait(60)
 
 
 def family(pid: int) -> list[psutil.Process]:
     return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
 
 
-def eventually(holds: Callable[[], object], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it never came true"
-        time.sleep(0.02)
-
-
 def all_ended(processes: list[psutil.Process]) -> bool:
     return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def test_a_new_user_starts_it_submits_and_stops_it(environment: dict[str, str]) -> None:

@@ -9,18 +9,22 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from empq.allinone.answers import ENDED, Artifacts, Batch, Explanation, Job, Page, Submitted, read
-from empq.allinone.children import Child, Family, first_of, keep_standard_descriptors
+from empq.allinone.children import Child, Family, first_of
 from empq.allinone.demo_display import Display, display, rejections, summary
 from empq.allinone.demo_fleet import Machine, machines
 from empq.allinone.demo_jobs import GRAPH_KIND, IMPOSSIBLE_KIND, impossible_body, job_bodies
 from empq.allinone.embedded_redis import EmbeddedRedis
 from empq.allinone.rest_calls import Hub, HubRefused, HubUnreachable, segment
+from empq.allinone.standard_streams import (
+    forget_closed_output,
+    keep_standard_descriptors,
+    tolerate_any_encoding,
+)
 from empq.allinone.up import address, free_port, ready
 from empq.errors import StartRefused
 from empq.settings_sources import environment
@@ -42,9 +46,13 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="plain lines, also on a terminal")
     plain = parser.parse_args().plain
     keep_standard_descriptors()
+    tolerate_any_encoding()
     try:
         with tempfile.TemporaryDirectory(prefix="empq-demo-") as folder:
             code = _run(Path(folder), plain)
+    except BrokenPipeError:
+        forget_closed_output()
+        code = 1
     except (StartRefused, DemoFailed, HubRefused, HubUnreachable, OSError) as error:
         print(f"the demo failed: {error}", file=sys.stderr, flush=True)
         code = 1
@@ -255,5 +263,4 @@ def _environment() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    with suppress(BrokenPipeError):
-        main()
+    main()
