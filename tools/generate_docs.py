@@ -94,7 +94,7 @@ def settings_page() -> str:
         "|---|---|---|---|---|---|",
     ]
     for field in msgspec.structs.fields(Settings):
-        value, meta = typing.get_args(hints[field.name])
+        value, metas = unwrapped(hints[field.name])
         name = field.name
         variable = f"EMPQ_{name.upper()}"
         if name in FROM_FILE:
@@ -103,25 +103,34 @@ def settings_page() -> str:
             f"`{name}`",
             f"`{variable}`",
             f"`--{name.replace('_', '-')}`",
-            accepted(value, meta),
+            accepted(value, metas),
             shown_default(field.default),
-            meta.description,
+            next(meta.description for meta in metas if meta.description),
         ]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, ""])
 
 
-def accepted(value: object, meta: msgspec.Meta) -> str:
+def unwrapped(hint: object) -> tuple[object, list[msgspec.Meta]]:
+    """The type that a value has where one is stated, and all that is said of it."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is typing.Annotated:
+        value, metas = unwrapped(arguments[0])
+        return value, [*metas, *(note for note in arguments[1:] if isinstance(note, msgspec.Meta))]
+    if typing.get_origin(hint) in {types.UnionType, typing.Union}:
+        return unwrapped(next(choice for choice in arguments if choice is not type(None)))
+    return hint, []
+
+
+def accepted(value: object, metas: list[msgspec.Meta]) -> str:
     """A setting's type and bounds in words."""
-    choices = typing.get_args(value)
     if typing.get_origin(value) is typing.Literal:
-        return ", ".join(f"`{choice}`" for choice in choices)
-    if isinstance(value, types.UnionType):
-        value = next(choice for choice in choices if choice is not type(None))
+        return ", ".join(f"`{choice}`" for choice in typing.get_args(value))
     words = {bool: "true or false", int: "whole number", float: "number", str: "text"}
     text = words[typing.cast(type, value)]
     bounds = [
         f"{sign} {bound:,}".replace(",", " ")
+        for meta in metas
         for sign, bound in (("≥", meta.ge), (">", meta.gt), ("≤", meta.le), ("<", meta.lt))
         if bound is not None
     ]

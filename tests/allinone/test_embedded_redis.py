@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from redis import Redis
+
 from empq.allinone.embedded_redis import EmbeddedRedis
 from empq.allinone.redis_files import SOCKET_PATH_BYTES
 from empq.errors import StartRefused
-from redis import Redis
 
 OWNER = """
 import sys

@@ -13,7 +13,6 @@ from empq.artifacts.file_store import FileStore
 from empq.errors import EmpqError, NotFound, StaleAttempt
 from empq.messages.rest import HeartbeatAnswer, Registered, Submitted
 from empq.model.event import JobEvent, event_id
-from empq.notify.subscriptions import Subscriptions
 from empq.queue.submission import InvalidItem
 from empq.queue.transitions import FailAck
 from empq.settings import Settings
@@ -76,6 +75,40 @@ class Jobs:
         raise NotFound(f"no job {job_id}")
 
 
+class Listener:
+    """A subscription whose events a test puts in."""
+
+    def __init__(self, owner: Listeners) -> None:
+        self.id = "s1"
+        self.arrived: asyncio.Queue[list[JobEvent]] = asyncio.Queue()
+        self._owner = owner
+
+    async def next(self) -> list[JobEvent]:
+        return await self.arrived.get()
+
+    def close(self) -> None:
+        self._owner.open_ones.discard(self)
+
+
+class Listeners:
+    """All subscriptions, whatever their filters."""
+
+    def __init__(self) -> None:
+        self.open_ones: set[Listener] = set()
+
+    def open(self, filters: Any) -> Listener:
+        listener = Listener(self)
+        self.open_ones.add(listener)
+        return listener
+
+    def publish(self, events: list[JobEvent]) -> None:
+        for listener in self.open_ones:
+            listener.arrived.put_nowait(events)
+
+    def __len__(self) -> int:
+        return len(self.open_ones)
+
+
 class Workers:
     """Registry and broker in one."""
 
@@ -132,7 +165,7 @@ def services(root: Path) -> tuple[Services, Jobs, Workers]:
         "registry": workers,
         "broker": workers,
         "explaining": None,
-        "subscriptions": Subscriptions(),
+        "subscriptions": Listeners(),
         "statistics": None,
         "artifacts": FileStore(root),
         "readiness": lambda: (True, {"redis": True}),

@@ -257,7 +257,7 @@ def test_explain_names_what_keeps_each_worker(empq: Empq, fake_hub: FakeHub) -> 
             "nearest_miss": {
                 "change": {"path": "hardware.gpu_memory_gb", "from": 80, "to": 24},
                 "worker_id": "w1",
-                "opens": 1,
+                "opens": ["w1"],
             },
         },
     )

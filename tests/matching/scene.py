@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from empq.matching.explanation import explanation
 from empq.matching.interface import Applied, Matcher, Verdict
+from empq.matching.paths import WorkerFacts
 from empq.model.capabilities import decode_capabilities
 from empq.model.requirements import decode_requirements
 from empq.model.shape import lane_id
@@ -28,6 +30,7 @@ class Scene:
     def __init__(self, matcher: Matcher) -> None:
         self.matcher = matcher
         self.number = 0
+        self.facts: dict[str, WorkerFacts] = {}
 
     def apply(self, lanes: Sequence[Any] = (), workers: Sequence[Any] = ()) -> Applied:
         """Applies the next entry."""
@@ -47,6 +50,7 @@ class Scene:
     ) -> None:
         """A worker that takes part; `more` are capabilities beside those of PLAIN."""
         sent = {**(PLAIN if capabilities is None else capabilities), **more}
+        self.facts[worker_id] = WorkerFacts(sent, held)
         self.matcher.set_worker(worker_id, self.number, decode_capabilities(sent).document())
         self.matcher.set_load(worker_id, *load)
         self.apply(workers=[[worker_id, 0, state, idle_since_ms, [list(job) for job in held]]])
@@ -91,3 +95,27 @@ class Scene:
         """The rules that keep the only worker away."""
         (verdict,) = self.verdicts(requirements, *more, **other)
         return verdict.rules
+
+
+def explained(
+    scene: Scene,
+    requirements: dict[str, Any],
+    customer: str = "",
+    job_type: str | None = "t",
+    *,
+    timeout_seconds: float | None = None,
+    limit: int = 1000,
+) -> dict[str, Any]:
+    """The answer of `POST /api/match` about the scene's workers."""
+
+    def match(changed: dict[str, Any]) -> Any:
+        return scene.verdicts(changed, customer, job_type, timeout_seconds=timeout_seconds)
+
+    return explanation(
+        match(requirements),
+        requirements,
+        scene.facts,
+        match,
+        timeout_seconds=timeout_seconds,
+        limit=limit,
+    )

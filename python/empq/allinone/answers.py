@@ -155,7 +155,14 @@ class NearestMiss(msgspec.Struct):
 
     change: Change
     worker_id: str
-    opens: int
+    opens: list[str] | int
+
+    def __str__(self) -> str:
+        opened = ", ".join(self.opens) if isinstance(self.opens, list) else self.worker_id
+        change = self.change
+        return (
+            f"{change.path} {compact(change.before)} -> {compact(change.after)} would open {opened}"
+        )
 
 
 class Explanation(msgspec.Struct):
@@ -228,6 +235,8 @@ def read(body: bytes, shape: type[T]) -> T:
 
 def compact(value: object) -> str:
     """A value on one line."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 

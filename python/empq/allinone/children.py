@@ -137,15 +137,6 @@ class Child:
                 self.process.send_signal(number)
 
 
-def keep_standard_descriptors() -> None:
-    """Opens what of 0, 1 and 2 is closed: a pipe or lock that landed there would be taken for it."""
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-
-
 async def first_of(seconds: float, *waits: Awaitable[object]) -> int | None:
     """Which of the awaited came first (its index), None when none did in time; the others are cancelled."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from empq.allinone.answers import ENDED, Artifacts, Batch, Explanation, Job, Page, Submitted, read
-from empq.allinone.children import Child, Family, first_of, keep_standard_descriptors
-from empq.allinone.demo_display import Display, display, summary
+from empq.allinone.children import Child, Family, first_of
+from empq.allinone.demo_display import Display, display, rejections, summary
 from empq.allinone.demo_fleet import Machine, machines
 from empq.allinone.demo_jobs import GRAPH_KIND, IMPOSSIBLE_KIND, impossible_body, job_bodies
 from empq.allinone.embedded_redis import EmbeddedRedis
 from empq.allinone.rest_calls import Hub, HubRefused, HubUnreachable, segment
+from empq.allinone.standard_streams import (
+    forget_closed_output,
+    keep_standard_descriptors,
+    tolerate_any_encoding,
+)
 from empq.allinone.up import address, free_port, ready
 from empq.errors import StartRefused
 from empq.settings_sources import environment
@@ -41,9 +46,13 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="plain lines, also on a terminal")
     plain = parser.parse_args().plain
     keep_standard_descriptors()
+    tolerate_any_encoding()
     try:
         with tempfile.TemporaryDirectory(prefix="empq-demo-") as folder:
             code = _run(Path(folder), plain)
+    except BrokenPipeError:
+        forget_closed_output()
+        code = 1
     except (StartRefused, DemoFailed, HubRefused, HubUnreachable, OSError) as error:
         print(f"the demo failed: {error}", file=sys.stderr, flush=True)
         code = 1
@@ -94,6 +103,8 @@ class _Demo:
                 return INTERRUPTED
             work.result()
             return 0
+        except (DemoFailed, HubRefused, HubUnreachable) as error:
+            raise DemoFailed(f"{error}\nthe logs of its processes: {self._kept_logs()}") from None
         finally:
             for task in (work, stop):
                 task.cancel()
@@ -176,9 +187,9 @@ class _Demo:
         explained = read(await self._get(f"/api/jobs/{segment(job_id)}/explain"), Explanation)
         self.display.say(f"\nno worker can take the job that {IMPOSSIBLE_KIND}:")
         self.display.say(f"  {explained.verdict}: {explained.summary}")
-        for worker in explained.workers:
-            rules = "; ".join(str(rejection) for rejection in worker.rejections)
-            self.display.say(f"  {worker.worker_id:<13} {rules}")
+        rejections(explained.workers)
+        if explained.nearest_miss is not None:
+            self.display.say(f"  nearest miss: {explained.nearest_miss}")
         if explained.verdict != "never":
             raise DemoFailed(f"explain calls a job that nobody can take {explained.verdict!r}")
         await self._post(f"/api/jobs/{segment(job_id)}/cancel", {"reason": "only for show"})
@@ -209,6 +220,9 @@ class _Demo:
             machine.worker_id,
             *("worker", str(file), "--hub", self.address, "--grace", "0"),
         )
+
+    def _kept_logs(self) -> Path:
+        return Path(shutil.copytree(self.family.logs, OUTPUT / "logs", dirs_exist_ok=True))
 
     def _named(self, job: Job) -> str:
         return f"{job.id} ({self.kinds.get(job.id, job.type)}, {job.status})"
@@ -249,5 +263,4 @@ def _environment() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    with suppress(BrokenPipeError):
-        main()
+    main()

@@ -15,12 +15,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from empq.allinone.answers import ENDED, Job
+from empq.allinone.answers import ENDED, Candidate, Job
 from empq.allinone.demo_fleet import Machine
 from empq.allinone.times import between, span
 
 RUNNING = frozenset({"assigned", "accepted", "in_progress"})
 LINES_EVERY_SECONDS = 1.5
+PIPE_WIDTH = 120
 
 
 class Display(Protocol):
@@ -133,8 +134,20 @@ def summary(jobs: Sequence[Job], kinds: Mapping[str, str]) -> None:
     _console().print(table)
 
 
+def rejections(workers: Sequence[Candidate]) -> None:
+    """What keeps each worker from a job."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for worker in workers:
+        rules = (str(rejection) for rejection in worker.rejections)
+        table.add_row(f"  {worker.worker_id}", "\n".join(rules))
+    _console().print(table)
+
+
 def _console() -> Console:
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
+    made = Console(markup=False, highlight=False, emoji=False)
+    return made if made.is_terminal else Console(markup=False, highlight=False, width=PIPE_WIDTH)
 
 
 def _running(jobs: Sequence[Job]) -> list[Job]:

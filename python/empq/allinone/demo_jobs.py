@@ -29,7 +29,7 @@ class Kind(NamedTuple):
 
 KINDS = (
     Kind(
-        *("Flux picture", 8, "text_to_image", 12, 90),
+        *("Flux picture", 8, "text_to_image", 12, 140),
         {
             "service_type": "comfyui",
             "component": "text-to-image-flux",
@@ -38,7 +38,7 @@ KINDS = (
         },
     ),
     Kind(
-        *("SDXL picture", 13, "text_to_image", 10, 90),
+        *("SDXL picture", 13, "text_to_image", 10, 140),
         {
             "service_type": "comfyui",
             "component": "text-to-image-xl",
@@ -47,20 +47,20 @@ KINDS = (
         },
     ),
     Kind(
-        *("SD 1.5 picture", 13, "text_to_image", 8, 90),
+        *("SD 1.5 picture", 13, "text_to_image", 8, 140),
         {"service_type": "comfyui", "component": "text-to-image", "models": ["sd15"]},
     ),
     Kind(
-        *("portrait, EU only", 12, "portrait", 9, 90),
+        *("portrait, EU only", 12, "portrait", 9, 140),
         {"service_type": "a1111", "geographic_region": "eu", "compliance": ["gdpr"]},
     ),
     Kind(
-        *("upscale", 7, "upscale", 4, 90),
+        *("upscale", 7, "upscale", 4, 140),
         {"service_type": "comfyui", "component": "upscale", "hardware": {"gpu_memory_gb": 6}},
     ),
 )
 GRAPH_KIND, GRAPH_COUNT = "ComfyUI graph", 6
-SEED_KIND, IMPOSSIBLE_KIND = "README's example", "needs 80 GB"
+SEED_KIND, IMPOSSIBLE_KIND = "seed page's example", "needs 80 GB"
 SEED_EXAMPLE: dict[str, Any] = {
     "type": "text_to_image",
     "priority": 75,
@@ -137,7 +137,7 @@ def txt2img_graph(prompt: str, seed: int) -> dict[str, Any]:
         },
         "4": {
             "class_type": "CheckpointLoaderSimple",
-            "inputs": {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
+            "inputs": {"ckpt_name": "v1-5-pruned-emaonly.safetensors"},
         },
         "5": {
             "class_type": "EmptyLatentImage",

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from empq.allinone.children import Child, Family, first_of, keep_standard_descriptors
+from empq.allinone.children import Child, Family, first_of
 from empq.allinone.data_folder import ADDRESS_FILE, KEY_FILE, default_data_folder, kept_key
 from empq.allinone.embedded_redis import EmbeddedRedis
 from empq.allinone.rest_calls import Hub, HubRefused, HubUnreachable
@@ -47,7 +47,6 @@ class Plan(NamedTuple):
 
 def run(data: Path | None, workers: int, host: str | None, port: int | None, no_auth: bool) -> int:
     """Runs until Ctrl-C or SIGTERM; None = what settings say. Raises StartRefused."""
-    keep_standard_descriptors()
     redis = EmbeddedRedis(data or default_data_folder())
     with _ended_by_sigterm():
         redis.claim()
@@ -117,16 +116,12 @@ def command_name() -> str:
 
 
 def _plan(data: Path, workers: int, flags: Mapping[str, object]) -> Plan:
-    configured = load({name: value for name, value in flags.items() if value is not None})
-    settings = configured.settings
+    settings = load({name: value for name, value in flags.items() if value is not None}).settings
     if settings.no_auth and settings.host not in LOOPBACK:
         raise StartRefused(
             f"--no-auth listens on loopback addresses only, not on {settings.host}: leave one out"
         )
-    if configured.origins["artifacts"] == "default":
-        artifacts = (data / "artifacts").as_uri()
-    else:
-        artifacts = settings.artifacts
+    artifacts = settings.artifacts or (data / "artifacts").as_uri()
     key = None if settings.no_auth else settings.admin_key or kept_key(data)
     port = settings.port or free_port()
     return Plan(data, settings.host, port, workers, key, artifacts)

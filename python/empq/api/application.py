@@ -5,6 +5,7 @@ The calls themselves stand in route_table.py.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -12,7 +13,7 @@ from empq.api import openapi, problems
 from empq.api.asgi import Receive, Scope, Send
 from empq.api.authentication import Authentication
 from empq.api.client_socket import ClientSocket
-from empq.api.request import CallerGone, Request
+from empq.api.request import CallerGone, Request, Waits
 from empq.api.response import Response, encode
 from empq.api.route_table import ROUTES
 from empq.api.routing import Route, Router
@@ -41,6 +42,9 @@ class Application:
         on_shutdown: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.sockets = OpenSockets()
+        self._waits = Waits()
+        self._answering = 0
+        self._none_answering = asyncio.Event()
         self._services = services
         self._authentication = authentication
         self._on_startup, self._on_shutdown = on_startup, on_shutdown
@@ -54,13 +58,33 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request, one socket, or the server's lifespan."""
         if scope["type"] == "http":
-            await self._serve_request(Request(scope, receive), send)
+            await self._serve_request(Request(scope, receive, self._waits), send)
         elif scope["type"] == "websocket":
             await self._serve_socket(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
 
+    async def stop(self) -> None:
+        """Answers the calls that wait and closes the sockets, each with word of the restart."""
+        self._waits.end()
+        await self.sockets.close()
+
+    async def idle(self) -> None:
+        """Waits until no request is being answered."""
+        if self._answering:
+            self._none_answering.clear()
+            await self._none_answering.wait()
+
     async def _serve_request(self, request: Request, send: Send) -> None:
+        self._answering += 1
+        try:
+            await self._serve_counted(request, send)
+        finally:
+            self._answering -= 1
+            if not self._answering:
+                self._none_answering.set()
+
+    async def _serve_counted(self, request: Request, send: Send) -> None:
         try:
             response = await self._respond(request)
         except EmpqError as error:
@@ -113,7 +137,7 @@ class Application:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self.sockets.close()
+        await self.stop()
         if self._on_shutdown is not None:
             await self._on_shutdown()
         await send({"type": "lifespan.shutdown.complete"})

@@ -13,7 +13,7 @@ import msgspec
 
 from empq.api.asgi import Receive, Scope
 from empq.api.authentication import Caller
-from empq.errors import InvalidField, NotFound, TooLarge
+from empq.errors import InvalidField, NotFound, NotReady, TooLarge
 from empq.messages.codec import decode, refusal
 from empq.model.identifiers import JOB_ID, WORKER_ID
 
@@ -27,15 +27,37 @@ class CallerGone(Exception):
     """The caller has closed the connection; nobody reads an answer."""
 
 
+class Waits:
+    """Calls that wait for something to happen, so that a stopping hub can answer them at once."""
+
+    def __init__(self) -> None:
+        self._futures: set[asyncio.Future[Any]] = set()
+        self._are_over = False
+
+    def add(self, future: asyncio.Future[Any]) -> None:
+        """Lets it run until it is done or the hub stops."""
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+        if self._are_over:
+            future.cancel()
+
+    def end(self) -> None:
+        """Ends all, and those to come."""
+        self._are_over = True
+        for future in list(self._futures):
+            future.cancel()
+
+
 class Request:
     """What a handler sees of a call; `caller` is set once the call is authorised."""
 
-    __slots__ = ("_id", "_read", "_receive", "body", "caller", "path", "scope")
+    __slots__ = ("_id", "_read", "_receive", "_waits", "body", "caller", "path", "scope")
 
     caller: Caller
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, waits: Waits | None = None) -> None:
         self.scope = scope
+        self._waits = Waits() if waits is None else waits
         self.path: dict[str, str] = {}
         self.body = b""
         self._receive = receive
@@ -114,13 +136,16 @@ class Request:
             pass
 
     async def unless_disconnected(self, work: Awaitable[T]) -> T:
-        """The work's result; the work is cancelled where the caller hangs up before (CallerGone)."""
+        """The work's result; it is cancelled where the caller hangs up (CallerGone) or the hub stops (NotReady)."""
         task = asyncio.ensure_future(work)
         gone = asyncio.ensure_future(self.disconnected())
+        self._waits.add(task)
         try:
             await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 raise CallerGone
+            if task.cancelled():
+                raise NotReady("the hub is stopping; try again")
             return task.result()
         finally:
             gone.cancel()

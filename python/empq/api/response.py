@@ -10,6 +10,7 @@ import msgspec
 
 from empq.api.asgi import Headers, Send
 from empq.api.request import CallerGone, Request
+from empq.errors import NotReady
 
 JSON: Headers = [(b"content-type", b"application/json")]
 
@@ -53,6 +54,8 @@ class Stream(Response):
                 await request.unless_disconnected(self._pump(send))
             except CallerGone:
                 return
+            except NotReady:
+                pass  # the hub stops: the stream ends here, its reader resumes elsewhere
         await send({"type": "http.response.body", "body": b""})
 
     async def _pump(self, send: Send) -> None:

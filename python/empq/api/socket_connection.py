@@ -103,7 +103,7 @@ class SocketConnection:
         self._unsent, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
         self._takes_batches = False
-        self._is_dead = False
+        self._is_dead = self._is_stuck = False
         self._closing: tuple[int, str] | None = None
         self._peer_code: int | None = None
 
@@ -136,6 +136,10 @@ class SocketConnection:
         writer = loop.create_task(self._write())
         try:
             await asyncio.wait((reader, answerer, writer), return_when=asyncio.FIRST_COMPLETED)
+            if self._closing is not None and writer.done() and not self._is_stuck:
+                reader.cancel()  # granian sends no close while a receive is pending
+                await asyncio.wait((reader,))
+                await self._send_close(*self._closing)
             self._ended = self._is_dead = True
             self._arrived.set()
             await asyncio.wait((answerer,), timeout=DRAIN_SECONDS)  # what has arrived still counts
@@ -240,18 +244,19 @@ class SocketConnection:
                     if self._unsent_bytes <= ROOM_BYTES:
                         self._room.set()
                 if self._closing is not None and not self._outbox:
-                    await self._send_close(*self._closing)
                     return
         except TimeoutError:
+            self._is_stuck = True
             log.warning("slow_reader path=%s seconds=%s", self._scope["path"], SEND_SECONDS)
         except (RuntimeError, OSError):
+            self._is_stuck = True
             log.debug("peer_gone path=%s", self._scope["path"])
         finally:
             self._is_dead = True
             self._room.set()
 
     async def _send_close(self, code: int, reason: str) -> None:
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, RuntimeError, OSError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
 

@@ -202,18 +202,15 @@ def show_job(found: Job) -> None:
 
 def show_explanation(body: bytes, as_json: bool) -> None:
     """An explanation: the verdict, the nearest miss, each worker with what keeps it."""
-    from empq.allinone.answers import Explanation, compact, read
+    from empq.allinone.answers import Explanation, read
 
     if as_json:
         write_json(body)
         return
     found = read(body, Explanation)
     say(f"{found.verdict}: {found.summary}")
-    if (miss := found.nearest_miss) is not None:
-        say(
-            f"nearest miss: {miss.change.path} {compact(miss.change.before)} -> "
-            f"{compact(miss.change.after)} would open {miss.opens} (first {miss.worker_id})"
-        )
+    if found.nearest_miss is not None:
+        say(f"nearest miss: {found.nearest_miss}")
     if not found.workers:
         return
     rows = (

@@ -13,8 +13,13 @@ import typer
 from typer.core import TyperGroup
 
 from empq.allinone.rest_calls import HubRefused, HubUnreachable
+from empq.allinone.standard_streams import (
+    forget_closed_output,
+    keep_standard_descriptors,
+    tolerate_any_encoding,
+)
 from empq.cli import jobs, serve, submit, watch, workers
-from empq.cli.output import complain, forget_closed_output, tolerate_any_encoding
+from empq.cli.output import complain
 from empq.errors import EmpqError, StartRefused
 from empq.settings_sources import environment
 
@@ -69,6 +74,7 @@ for part in (serve, submit, watch, jobs, workers):
 
 def main() -> None:
     """Runs the command line; no user ever sees a traceback unless EMPQ_LOG_LEVEL is debug."""
+    keep_standard_descriptors()
     tolerate_any_encoding()
     try:
         app(prog_name="empq")

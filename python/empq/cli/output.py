@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from empq.settings_sources import environment
@@ -29,19 +27,6 @@ STATUS_COLOURS = {
     "draining": "yellow",
     "offline": "red",
 }
-
-
-def tolerate_any_encoding() -> None:
-    """What a terminal or pipe cannot show is replaced instead of ending the command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
-def forget_closed_output() -> None:
-    """After a reader such as `head` has gone: nothing more is written, not even at exit."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def console() -> Console:

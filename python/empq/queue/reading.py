@@ -7,7 +7,6 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import msgspec
 
@@ -30,7 +29,7 @@ class Artifacts(Protocol):
     """What is known of accepted artifacts; the artifact store."""
 
     def listing(self, job_id: str, attempt: int) -> Sequence[Any]:
-        """What the attempt uploaded: structs with name, size_bytes, sha256, content_type."""
+        """What the attempt uploaded: structs with name, size_bytes, sha256, content_type, url."""
         ...
 
 
@@ -68,17 +67,7 @@ class JobReader:
     def _described(self, job_id: str, record: JobRecord) -> list[Any]:
         if not record.artifacts:
             return []
-        return [
-            {
-                "name": one.name,
-                "size_bytes": one.size_bytes,
-                "sha256": one.sha256,
-                "content_type": one.content_type,
-                "url": f"/api/jobs/{job_id}/artifacts/{quote(one.name, safe='')}",
-            }
-            for one in self._artifacts.listing(job_id, record.attempt)
-            if one.name in record.artifacts
-        ]
+        return [one for one in self._artifacts.listing(job_id, record.attempt) if one.name in record.artifacts]
 
     async def wait(self, job_id: str, timeout_seconds: float) -> JobView:
         """The job as soon as it has ended, or as it is when the time is over."""

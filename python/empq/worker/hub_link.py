@@ -248,7 +248,9 @@ class HubLink:
         if self._delay_ms is not None:
             delay, self._delay_ms = self._delay_ms / 1000, None
             return delay * random.uniform(1.0, 1.2)
-        longest = min(LAST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**self._failures)
+        # Within one heartbeat of the hub's return, so that no lease runs out while it waits for us.
+        last = self._interval or LAST_DELAY_SECONDS
+        longest = min(last, LAST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
         return random.uniform(0, longest)
 

@@ -14,7 +14,7 @@ Natural = Annotated[int, Meta(ge=0)]
 Bit = Annotated[int, Meta(ge=0, le=1)]
 
 
-class LaneEntry(msgspec.Struct, array_like=True, frozen=True):
+class LaneEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
     """A lane afterwards; count 0 = empty."""
 
     lane_id: str
@@ -23,7 +23,7 @@ class LaneEntry(msgspec.Struct, array_like=True, frozen=True):
     count: Natural
 
 
-class WorkerEntry(msgspec.Struct, array_like=True, frozen=True):
+class WorkerEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
     """A worker afterwards; held = (customer, service or "", strict) of each job."""
 
     worker_id: str
@@ -33,7 +33,7 @@ class WorkerEntry(msgspec.Struct, array_like=True, frozen=True):
     held: list[tuple[str, str, Bit]]
 
 
-class IndexEntry(msgspec.Struct, array_like=True, frozen=True):
+class IndexEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
     """The index part of one log entry."""
 
     number: Natural
