@@ -252,6 +252,7 @@ async def test_a_peer_that_does_not_read_is_dropped(
 async def test_unread_messages_beyond_the_bound_close_with_1013(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(socket_connection, "ROOM_BYTES", 50)
     monkeypatch.setattr(socket_connection, "MOST_UNSENT_BYTES", 100)
     socket = await registered(bench)
 
