@@ -252,9 +252,9 @@ async def test_a_peer_that_does_not_read_is_dropped(
 async def test_unread_messages_beyond_the_bound_close_with_1013(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    socket = await registered(bench)
     monkeypatch.setattr(socket_connection, "ROOM_BYTES", 50)
     monkeypatch.setattr(socket_connection, "MOST_UNSENT_BYTES", 100)
-    socket = await registered(bench)
 
     for _ in range(3):
         bench.workers.attached[0].cancel("j", 1, "x" * 60)
