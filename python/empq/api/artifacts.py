@@ -53,9 +53,8 @@ async def download_artifact(services: Services, request: Request) -> Response:
     """GET /api/jobs/{job_id}/artifacts/{name}, with Range, If-Range and If-None-Match."""
     job_id, name = request.job_id(), request.path["name"]
     view = await services.reader.job(job_id)
-    kept = services.artifacts.listing(job_id, view.attempt)
-    artifact = next((one for one in kept if one.name == name), None)
-    if artifact is None or name not in {one["name"] for one in view.artifacts}:
+    artifact: Artifact | None = next((one for one in view.artifacts if one.name == name), None)
+    if artifact is None:
         raise NotFound(f"job {job_id} has no artifact {name[:80]!r}")
     size = artifact.size_bytes
     etag = f'"{artifact.sha256}"'
