@@ -33,24 +33,19 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         Literal["rust", "python"], Meta(description="rust, or the pure-Python reference")
     ] = "rust"
     lease_seconds: Annotated[
-        float | None,
-        Meta(
-            ge=0.5,
-            le=86_400,
-            description="a worker unheard of for this long is lost; kept with the data (default 15)",
-        ),
+        Annotated[float, Meta(ge=0.5, le=86_400)] | None,
+        Meta(description="a worker unheard of for this long is lost; kept with the data (default 15)"),
     ] = None
     accept_seconds: Annotated[
-        float | None,
+        Annotated[float, Meta(gt=0, le=86_400)] | None,
+        Meta(description="accept_timeout_seconds of jobs that state none; kept with the data (default 30)"),
+    ] = None
+    artifacts: Annotated[
+        str | None,
         Meta(
-            gt=0,
-            le=86_400,
-            description="accept_timeout_seconds of jobs that state none; kept with the data (default 30)",
+            description="where artifacts are kept: file:///folder (default: ~/.local/share/empq/artifacts)"
         ),
     ] = None
-    artifacts: Annotated[str, Meta(description="where artifacts are kept: file:///folder")] = (
-        "file:///var/lib/empq/artifacts"
-    )
     keep_completed_seconds: Annotated[
         float, Meta(ge=0, description="how long completed jobs are kept")
     ] = 86_400

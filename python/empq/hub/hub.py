@@ -1,0 +1,145 @@
+"""The composition root: builds every service in order, starts the roles, stops them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from empq.api.services import Services
+from empq.artifacts.file_store import FileStore
+from empq.broker.broker import SWEEP_SECONDS, Broker
+from empq.broker.explaining import Explaining
+from empq.broker.index_keeper import IndexKeeper
+from empq.feed.event_feed import EventFeed
+from empq.hub.background import BackgroundService
+from empq.matching.implementation import make_matcher
+from empq.notify.statistics import Statistics
+from empq.notify.subscriptions import Subscriptions
+from empq.queue.reading import JobReader
+from empq.queue.roles import LIMIT, DependantSettler, DuePromoter, LeaseReaper, RetentionJanitor
+from empq.queue.submission import Submissions
+from empq.queue.transitions import Transitions
+from empq.queue.workflows import Workflows
+from empq.registry.registry import Registry
+from empq.settings import Settings
+from empq.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_ARTIFACTS = ".local/share/empq/artifacts"
+PROMOTE_SECONDS, SETTLE_SECONDS, JANITOR_SECONDS = 0.1, 1.0, 2.0
+
+
+class Hub:
+    """One hub process: stateless but for its index, which is thrown away and rebuilt at will."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = Store(settings)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ready = False
+
+    async def start(self) -> Services:
+        """Everything in order. Raises StartRefused with a sentence."""
+        settings, store = self._settings, self._store
+        dataset = await store.open()
+        matcher = make_matcher(settings.matcher)
+        keeper = IndexKeeper(store, matcher)
+        artifacts = FileStore.at(settings.artifacts or f"file://{Path.home() / DEFAULT_ARTIFACTS}")
+        submissions = Submissions(store, dataset, settings)
+        transitions = Transitions(store)
+        reader = JobReader(store, artifacts)
+        registry = Registry(store, keeper, dataset.lease_ms)
+        broker = Broker(store, keeper)
+        subscriptions = Subscriptions()
+        feed = EventFeed(store)
+
+        settler = BackgroundService(
+            "settle dependants", SETTLE_SECONDS, DependantSettler(store).run_once, LIMIT
+        )
+        reap_seconds = min(dataset.lease_ms / 12_000, 0.5)
+        roles = [
+            settler,
+            BackgroundService(
+                "reap leases", reap_seconds, LeaseReaper(store, settler.nudge).run_once, LIMIT
+            ),
+            BackgroundService("promote due", PROMOTE_SECONDS, DuePromoter(store).run_once, LIMIT),
+            BackgroundService(
+                "forget", JANITOR_SECONDS, RetentionJanitor(store, artifacts.forget).run_once, LIMIT
+            ),
+        ]
+        store.calls.on_entry = keeper.apply_reply
+        keeper.on_grown = broker.lanes_grew
+        submissions.on_prepared = broker.expect
+        submissions.on_dependants = settler.nudge
+        transitions.on_ended = settler.nudge
+        registry.on_changed = broker.worker_changed
+        reader.end_of = subscriptions.end_of
+        feed.on_index = keeper.apply_log
+        feed.on_jobs = _both(registry.hear_jobs, subscriptions.publish)
+        feed.on_workers = registry.hear_workers
+        feed.on_gap = keeper.rebuild
+
+        feed.number = await keeper.rebuild()
+        self._run(feed.run())
+        self._run(_sweep(broker))
+        for role in roles:
+            self._run(role.run())
+        self._feed, self._ready = feed, True
+        return Services(
+            settings=settings,
+            submissions=submissions,
+            transitions=transitions,
+            reader=reader,
+            workflows=Workflows(store, transitions),
+            registry=registry,
+            broker=broker,
+            explaining=Explaining(store, keeper),
+            subscriptions=subscriptions,
+            statistics=Statistics(store, matcher),
+            artifacts=artifacts,
+            readiness=self.readiness,
+        )
+
+    def _run(self, role: Any) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(role))
+
+    def readiness(self) -> tuple[bool, dict[str, bool]]:
+        """Whether calls can be served: Redis answers, the index follows the log."""
+        parts = {
+            "redis": self._store.round_trips.connected.is_set(),
+            "index": self._ready and self._feed.following.is_set(),
+        }
+        return all(parts.values()), parts
+
+    async def stop(self) -> None:
+        """Roles first, the connection last."""
+        self._ready = False
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+        await self._store.close()
+
+
+async def _sweep(broker: Broker) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        broker.sweep()
+
+
+def _both(first: Any, second: Any) -> Any:
+    def hear(events: Any) -> None:
+        first(events)
+        second(events)
+
+    return hear
+
+
+def build(settings: Settings) -> Hub:
+    """A hub, not yet started."""
+    return Hub(settings)

@@ -1,0 +1,58 @@
+"""Index parts of log entries: what they hold, and their decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from empq.model.shape import split_lane_id
+
+Natural = Annotated[int, Meta(ge=0)]
+Bit = Annotated[int, Meta(ge=0, le=1)]
+
+
+class LaneEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """A lane afterwards; count 0 = empty."""
+
+    lane_id: str
+    rank: Natural
+    member: str
+    count: Natural
+
+
+class WorkerEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """A worker afterwards; held = (customer, service or "", strict) of each job."""
+
+    worker_id: str
+    version: Natural
+    state: Literal["online", "draining", "offline"]
+    idle_since_ms: int
+    held: list[tuple[str, str, Bit]]
+
+
+class IndexEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """The index part of one log entry."""
+
+    number: Natural
+    lanes: list[LaneEntry]
+    workers: list[WorkerEntry]
+
+
+_decoder = msgspec.msgpack.Decoder(IndexEntry)
+
+
+def read_entries(entries: Sequence[bytes]) -> list[IndexEntry]:
+    """All entries; ValueError with the place of the first malformed one."""
+    result: list[IndexEntry] = []
+    for place, raw in enumerate(entries):
+        try:
+            entry = _decoder.decode(raw)
+            for lane in entry.lanes:
+                split_lane_id(lane.lane_id)
+        except ValueError as error:
+            raise ValueError(f"index entry {place}: {error}") from None
+        result.append(entry)
+    return result

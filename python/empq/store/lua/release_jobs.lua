@@ -1,0 +1,38 @@
+-- release_jobs: workers give attempts back, uncounted.
+-- moves    release: assigned, accepted, in_progress -> queued, failed
+-- keys     prefix
+-- args     { items: { { id, worker_id, attempt, lease, reason } } }
+-- returns  { index, results: { { ok } | { stale_attempt } } }, or no_dataset
+-- emits    job_queued, job_failed
+-- includes keys, record, open_data, load, slots, fence, end_attempt, commit
+local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
+-- @include keys
+-- @include record
+-- @include open_data
+-- @include load
+-- @include slots
+-- @include fence
+-- @include end_attempt
+-- @include commit
+
+local data = open_data()
+if not data then
+  return cmsgpack.pack({ "no_dataset", {} })
+end
+local changes, results = new_changes(data), {}
+local jobs = load_jobs(changes, ids_of(args[1]))
+load_workers_of(changes, jobs)
+load_workflows(changes, jobs)
+for i, item in ipairs(args[1]) do
+  local id, job = item[1], jobs[item[1]]
+  if is_current(job, item[2], item[3], item[4]) then
+    end_attempt(changes, id, job, "released", { message = item[5] })
+    results[i] = { "ok" }
+  elseif answers_cancel(changes, id, job, item[2], item[3], item[4]) then
+    results[i] = { "ok" }
+  else
+    results[i] = { "stale_attempt" }
+  end
+end
+local index = #changes.job_ids + #changes.worker_ids > 0 and commit(changes) or ""
+return { cmsgpack.pack({ "ok", results }), index }

@@ -1,0 +1,202 @@
+"""The store: every change of the data is one script, every read one command. Source of the scripts: lua/."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from redis.asyncio.connection import AbstractConnection
+
+from empq.errors import StartRefused
+from empq.settings import DEFAULT_ACCEPT_SECONDS, DEFAULT_LEASE_SECONDS, Settings
+from empq.settings_sources import without_password
+from empq.store import record, scripts
+from empq.store.calls import MOST_ITEMS, Batch, ScriptCalls, Tick
+from empq.store.connection import ask, check_server, connection_factory, refusal
+from empq.store.keys import key
+from empq.store.round_trips import RoundTrips
+
+
+class Dataset(msgspec.Struct):
+    """What the data set says of itself; the settings that are kept with the data."""
+
+    id: str
+    epoch: int
+    number: int
+    lease_ms: int
+    accept_ms: int
+
+
+class NewJob(msgspec.Struct, array_like=True):
+    """One job to store: its id, its record, what it depends on, its delay from now."""
+
+    id: str
+    record: record.JobRecord
+    depends_on: list[str]
+    delay_ms: int
+
+
+class Shape(NamedTuple):
+    """A shape's base and its document."""
+
+    base: str
+    document: str
+
+
+class SubmitBatch(Batch):
+    """Submissions of one tick: one call, each judged alone."""
+
+    def __init__(self, calls: ScriptCalls, tick: Tick) -> None:
+        super().__init__(calls, tick, "submit_jobs")
+
+    async def call(self, items: list[Any], texts: list[bytes]) -> list[Any]:
+        shapes = dict(shape for _, shape in items)
+        args = [[job for job, _ in items], list(shapes.items()), 1, "", ""]
+        return (await self._calls.run(self._name, args, texts))[1]
+
+
+class ClaimBatch(Batch):
+    """Claims of one tick: one call; envelopes come beside the packed reply."""
+
+    def __init__(self, calls: ScriptCalls, tick: Tick) -> None:
+        super().__init__(calls, tick, "claim_jobs")
+        self.applied = 0
+
+    async def call(self, items: list[Any], texts: list[bytes]) -> list[Any]:
+        reply = await self._calls.raw("claim_jobs", [self.applied, items])
+        results: list[Any] = self._calls.unpack(reply)[1]
+        envelopes = iter(reply[2:])
+        for result in results:
+            if result[0] == "ok":
+                for given in result[1]:
+                    given.append(next(envelopes))
+        return results
+
+
+class Store:
+    """One data set in one Redis. All methods raise Unavailable while Redis is away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.make_connection = connection_factory(settings.redis_url)
+        self.round_trips = RoundTrips(self.make_connection, self._prepare)
+        self.calls = ScriptCalls(self.round_trips)
+        tick = Tick()  # flushed in this order
+        self.submit = SubmitBatch(self.calls, tick)
+        self.accept = Batch(self.calls, tick, "accept_jobs")
+        self.progress = Batch(self.calls, tick, "progress_jobs")
+        self.complete = Batch(self.calls, tick, "complete_jobs")
+        self.fail = Batch(self.calls, tick, "fail_jobs")
+        self.release = Batch(self.calls, tick, "release_jobs")
+        self.cancel = Batch(self.calls, tick, "cancel_jobs")
+        self.reprioritise = Batch(self.calls, tick, "reprioritise_jobs")
+        self.heartbeat = Batch(self.calls, tick, "heartbeat_workers")
+        self.claim = ClaimBatch(self.calls, tick)
+
+    async def _prepare(self, connection: AbstractConnection) -> None:
+        for name in scripts.names():
+            await ask(connection, "SCRIPT", "LOAD", scripts.load(name).text)
+
+    async def open(self) -> Dataset:
+        """Connects, checks the server, opens the data set. Raises StartRefused with a sentence."""
+        url = self._settings.redis_url
+        try:
+            connection = self.make_connection()
+            try:
+                await connection.connect()
+                await check_server(connection, url)
+            finally:
+                await connection.disconnect(nowait=True)
+            await self.round_trips.open()
+            await self.round_trips.connected.wait()
+        except StartRefused:
+            raise
+        except Exception as error:
+            raise refusal(error, url) or StartRefused(
+                f"cannot reach Redis at {without_password(url)}: {error}. Start one (`redis-server`), name it with --redis, or use `empq up`"
+            ) from None
+        return await self._open_dataset()
+
+    async def _open_dataset(self) -> Dataset:
+        stated = (
+            ("lease_ms", self._settings.lease_seconds, DEFAULT_LEASE_SECONDS),
+            ("accept_ms", self._settings.accept_seconds, DEFAULT_ACCEPT_SECONDS),
+        )
+        rows = [
+            [name, "" if value is None else str(round(value * 1000)), str(round(default * 1000))]
+            for name, value, default in stated
+        ]
+        token, answer, *_ = await self.calls.run(
+            "open_dataset", [secrets.token_hex(16), rows, int(self._settings.change_settings)]
+        )
+        if token == "settings_differ":
+            name, kept, wanted = answer
+            setting = name.removesuffix("_ms") + "_seconds"
+            raise StartRefused(
+                f"{setting} is {int(kept) / 1000:g} in the data and {int(wanted) / 1000:g} was stated; "
+                "leave it out, or write it to the data with --change-settings"
+            )
+        identifier, epoch, number, values = answer
+        kept = {name: int(value) for name, value in values}
+        return Dataset(identifier, epoch, number, kept["lease_ms"], kept["accept_ms"])
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self.round_trips.close()
+
+    async def command(self, *command: Any) -> Any:
+        """One plain read."""
+        return await self.round_trips.call(*command)
+
+    async def jobs(self, ids: Sequence[str]) -> list[record.JobRecord | None]:
+        """Records by id, None where there is none."""
+        found: list[record.JobRecord | None] = []
+        for start in range(0, len(ids), MOST_ITEMS):
+            keys = [key("job", job_id) for job_id in ids[start : start + MOST_ITEMS]]
+            found += [
+                packed and record.decode_job(packed) for packed in await self.command("MGET", *keys)
+            ]
+        return found
+
+    async def worker_ids(self) -> list[str]:
+        """All known workers, by id."""
+        return sorted(
+            worker_id.decode() for worker_id in await self.command("ZRANGE", key("workers"), 0, -1)
+        )
+
+    async def workers(
+        self, ids: Sequence[str]
+    ) -> list[tuple[record.WorkerRecord | None, bytes | None, bytes | None]]:
+        """(record, capabilities JSON, vitals JSON) by worker id."""
+        if not ids:
+            return []
+        keys = [
+            key(noun, worker_id)
+            for worker_id in ids
+            for noun in ("worker", "capabilities", "vitals")
+        ]
+        values = await self.command("MGET", *keys)
+        return [
+            (values[i] and record.decode_worker(values[i]), values[i + 1], values[i + 2])
+            for i in range(0, len(values), 3)
+        ]
+
+    async def shapes(self, bases: Sequence[str]) -> dict[str, bytes]:
+        """Documents of shapes by base; those that are gone are left out."""
+        if not bases:
+            return {}
+        documents: list[bytes | None] = await self.command("HMGET", key("shapes"), *bases)
+        return {base: document for base, document in zip(bases, documents, strict=True) if document}
+
+    async def lane_pages(self, page: int = 1000) -> list[bytes]:
+        """Every lane that holds jobs, as index parts, a page each."""
+        parts: list[bytes] = []
+        cursor = "0"
+        while True:
+            reply = await self.calls.raw("read_lanes", [cursor, page])
+            parts.append(reply[1])
+            cursor = self.calls.unpack(reply, tell=False)[1][0]
+            if cursor == "0":
+                return parts
