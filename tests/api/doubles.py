@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from empq.api.services import Services
 from empq.artifacts.file_store import FileStore
-from empq.errors import EmpqError, NotFound, StaleAttempt
+from empq.errors import NotFound, StaleAttempt
 from empq.messages.rest import HeartbeatAnswer, Registered, Submitted
 from empq.model.event import JobEvent, event_id
 from empq.queue.submission import InvalidItem
@@ -176,7 +176,3 @@ def services(root: Path) -> tuple[Services, Jobs, Workers]:
 
 def event(kind: str, status: str, number: int) -> JobEvent:
     return JobEvent(kind, event_id(number), "j1", status, 1, 1_700_000_000_000 + number)
-
-
-def code_of(error: EmpqError) -> str:
-    return error.code
