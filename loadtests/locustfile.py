@@ -130,7 +130,7 @@ class HttpWorker(HubUser):
             "capabilities": {
                 "services": [{"name": SERVICE, "models": "all"}],
                 "job_types": "all",
-                "concurrent_jobs": MAX_JOBS,
+                "performance": {"concurrent_jobs": MAX_JOBS},
             },
         }
         with self.call("POST", "/api/workers", "register", json=body) as response:

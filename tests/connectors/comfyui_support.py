@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+
 from empq.connectors.base import Preview, Source
 from empq.worker.hub_files import HubFiles
 from empq.worker.wire import Assignment

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from comfyui_support import CHECKPOINT, ArtifactHub
+
 from empq.connectors.comfyui import ComfyuiConnector, ComfyuiSettings
 from empq.sim import comfyui as stand_in
 from empq.worker.addresses import HubAddress
 from empq.worker.hub_files import HubFiles
+from tests.connectors.comfyui_support import CHECKPOINT, ArtifactHub
 
 
 @pytest.fixture

@@ -7,12 +7,19 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from comfyui_support import CHECKPOINT, ArtifactHub, Recorder, make_job, text_to_image
+
 from empq.connectors.base import JobFailed, JobInvalid, ServiceBusy, ServiceLost
 from empq.connectors.comfyui import ComfyuiConnector, ComfyuiSettings
 from empq.sim import png
 from empq.sim.comfyui import ComfyuiStandIn
 from empq.worker.hub_files import HubFiles
+from tests.connectors.comfyui_support import (
+    CHECKPOINT,
+    ArtifactHub,
+    Recorder,
+    make_job,
+    text_to_image,
+)
 
 
 async def test_a_text_to_image_graph_ends_as_an_artifact_at_the_hub(

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from comfyui_support import text_to_image
+
 from empq.sim import png
 from empq.sim.comfyui import ComfyuiStandIn
+from tests.connectors.comfyui_support import text_to_image
 
 
 async def _post(session: ClientSession, url: str, body: dict[str, Any]) -> tuple[int, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from comfyui_support import ArtifactHub, Recorder, make_job
+
 from empq.connectors import loading
 from empq.connectors.base import Connector, Job, JobFailed, JobInvalid, NoSettings, Report, Result
 from empq.connectors.comfyui import ComfyuiConnector
@@ -14,6 +14,7 @@ from empq.connectors.simulation import SimulationConnector
 from empq.errors import StartRefused
 from empq.worker.hub_files import HubFiles
 from empq.worker.wire import Assignment
+from tests.connectors.comfyui_support import ArtifactHub, Recorder, make_job
 
 SIMULATION = SimulationConnector(NoSettings())
 

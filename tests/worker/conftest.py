@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+
 from empq.worker.runtime import Worker
-from scripted_hub import GatedConnector, ScriptedHub, backend, working
+from tests.worker.scripted_hub import GatedConnector, ScriptedHub, backend, working
 
 
 @pytest.fixture

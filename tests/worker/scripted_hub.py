@@ -8,11 +8,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
+
 from empq.connectors.base import Connector, Job, Models, NoSettings, Report, Result
 from empq.worker.runtime import Worker
 from empq.worker.services import Backend, Breaker
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.typing import Subprotocol
 
 Message = dict[str, Any]
 

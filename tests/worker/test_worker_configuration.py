@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from empq.errors import StartRefused
 from empq.worker.addresses import HubAddress
 from empq.worker.configuration import Flags, load
@@ -63,7 +64,11 @@ def test_a_token_may_stand_in_a_file(tmp_path: Path) -> None:
         (f'[worker]\nhub = "ftp://x"\n{CONNECTOR}', "worker.toml: worker.hub = 'ftp://x'"),
         (
             f"[worker.capabilities.hardware]\ngpu_memory_gb = -1\n{CONNECTOR}",
-            "worker.toml: worker.capabilities.hardware.gpu_memory_gb: Expected `float` >= 0",
+            "worker.toml: worker.capabilities.hardware.gpu_memory_gb: -1 must be a number",
+        ),
+        (
+            f"[worker.capabilities]\nservice = 1\n{CONNECTOR}",
+            "worker.toml: worker.capabilities.service: unknown field",
         ),
         (
             f"[worker]\nslots = 2\n[worker.capabilities.performance]\nconcurrent_jobs = 3\n{CONNECTOR}",

@@ -10,7 +10,8 @@ import sys
 from collections.abc import AsyncIterator
 
 import pytest
-from scripted_hub import ScriptedHub, job
+
+from tests.worker.scripted_hub import ScriptedHub, job
 
 
 @contextlib.asynccontextmanager

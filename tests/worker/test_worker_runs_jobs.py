@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from empq.connectors.base import JobFailed, JobInvalid, NoSettings, ServiceLost
+from empq.connectors.base import JobFailed, JobInvalid, NoSettings, ServiceBusy, ServiceLost
 from empq.connectors.simulation import SimulationConnector
 from empq.worker.runtime import Worker
 from empq.worker.services import Breaker
-from scripted_hub import GatedConnector, ScriptedHub, backend, held, job, working
+from tests.worker.scripted_hub import GatedConnector, ScriptedHub, backend, held, job, working
 
 
 async def test_it_registers_with_what_file_connectors_and_machine_say(
@@ -207,6 +207,31 @@ async def test_a_broken_service_is_told_before_the_next_claim(
     assert [message["type"] for message in last] == ["worker_heartbeat", "fail_job", "claim_job"]
     status: dict[str, Any] = last[0]["connector_status"]["gated"]
     assert status == {"status": "unhealthy", "detail": "2 failures in a row"}
+
+
+async def test_a_job_that_a_busy_service_has_not_begun_is_given_back(
+    hub: ScriptedHub, worker: Worker, connector: GatedConnector
+) -> None:
+    talk = await hub.connection()
+    await talk.registered()
+    await talk.assign(job("a"))
+    connector.finish(await connector.begun.get(), ServiceBusy("connection refused"))
+
+    released = await talk.expect("release_job")
+    assert (released["job_id"], released["reason"]) == ("a", "connection refused")
+    status = (await talk.expect("worker_heartbeat"))["connector_status"]["gated"]
+    assert status == {"status": "unhealthy", "detail": "connection refused"}
+
+
+async def test_a_busy_connector_hands_on_to_the_next_of_its_service(hub: ScriptedHub) -> None:
+    first, second = GatedConnector(), GatedConnector()
+    async with working(Worker(hub.url, "w-1", [backend(first, 1), backend(second, 1)])):
+        talk = await hub.connection()
+        await talk.registered()
+        await talk.assign(job("a"))
+        first.finish(await first.begun.get(), ServiceBusy("full"))
+        second.finish(await second.begun.get(), 2)
+        assert (await talk.expect("complete_job"))["result"] == 2
 
 
 async def test_a_job_for_a_service_that_is_not_here_goes_elsewhere(

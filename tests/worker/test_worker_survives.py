@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from empq.worker import hub_link
 from empq.worker.exits import NotAllowed, RegistrationRefused, Replaced
 from empq.worker.runtime import Worker
-from scripted_hub import GatedConnector, ScriptedHub, backend, held, job, working
+from tests.worker.scripted_hub import GatedConnector, ScriptedHub, backend, held, job, working
 
 
 async def test_a_finished_result_is_sent_again_until_it_is_acknowledged(

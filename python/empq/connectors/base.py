@@ -37,7 +37,10 @@ class JobFailed(Exception):
 
 
 class ServiceBusy(JobFailed):
-    """The service cannot take the job now and has begun nothing: the next connector of the service is tried, else the job is retried."""
+    """The service cannot take the job now and has begun nothing.
+
+    The next connector of the service is tried, else the job is given back, which costs it no attempt.
+    """
 
 
 class ServiceLost(JobFailed):
@@ -139,9 +142,10 @@ class Connector(ABC, Generic[S]):
     slots, timeout_seconds and breaker. `service` is the service's name where the table states none.
 
     - `run` is called once per attempt, concurrently up to the table's `slots`, in the worker's event loop:
-      it must not block. Its return value completes the attempt. `ServiceBusy` and `ServiceLost` fail it so
-      that it is retried (and count for the breaker), `JobInvalid` fails the job for good, `JobFailed` says
-      itself whether to retry; every other exception is a failure that is retried.
+      it must not block. Its return value completes the attempt. `ServiceBusy` gives
+      it back, `ServiceLost` fails it so that it is retried (both count for the breaker), `JobInvalid` fails
+      the job for good, `JobFailed` says itself whether to retry; every other exception is a failure that
+      is retried.
     - Progress and artifacts go out through `report` alone.
     - Cancellation: `run` gets asyncio.CancelledError, for a cancelled job, a time-out, a stop by the hub and
       the worker's shutdown. After it has ended, `cancel(job)` is awaited (10 s at most): there the service is

@@ -21,6 +21,7 @@ from empq.connectors.base import (
     Connector,
     Job,
     JobFailed,
+    JobInvalid,
     Models,
     Preview,
     Report,
@@ -135,6 +136,8 @@ class ComfyuiConnector(Connector[ComfyuiSettings]):
 
     async def run(self, job: Job, report: Report) -> Result:
         """Adopts the attempt's prompt where the server has it already, else posts it."""
+        if job.inputs:
+            raise JobInvalid("inputs: the comfyui connector takes no input files")
         payload, graph = comfyui_graph.read(job)
         follower = Follower(GraphProgress(graph), report)
         self._followers[job.attempt_id] = follower

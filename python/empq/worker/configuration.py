@@ -12,19 +12,19 @@ import msgspec
 from msgspec import Meta
 
 from empq.connectors import loading
-from empq.errors import StartRefused
+from empq.errors import EmpqError, StartRefused
+from empq.model.capabilities import decode_capabilities
 from empq.model.identifiers import WORKER_ID
 from empq.settings import DEFAULT_PORT
 from empq.worker.addresses import HubAddress
 from empq.worker.runtime import GRACE_SECONDS, Worker
 from empq.worker.services import Backend, Breaker
 from empq.worker.settings_sources import FromEnvironment
-from empq.worker.stated import CapabilitiesTable, HardwareTable, Table
 
 FILE_NAME = "worker.toml"
 DEFAULT_HUB = f"http://127.0.0.1:{DEFAULT_PORT}"
 SIMULATED_SERVICES = ("comfyui", "a1111", "simulation")
-SIMULATED_HARDWARE = HardwareTable(gpu_memory_gb=24, gpu_count=1)
+SIMULATED_HARDWARE = {"gpu_memory_gb": 24, "gpu_count": 1}
 SIMULATED_SLOTS = 2
 
 Slots = Annotated[int, Meta(ge=1, le=10_000)]
@@ -45,17 +45,17 @@ class Flags(NamedTuple):
     grace_seconds: float = GRACE_SECONDS
 
 
-class WorkerTable(Table):
+class WorkerTable(msgspec.Struct, forbid_unknown_fields=True):
     """[worker] of the file."""
 
     id: str | None = None
     hub: str | None = None
     token: str | None = None
     slots: Slots | None = None
-    capabilities: CapabilitiesTable | None = None
+    capabilities: dict[str, Any] = {}
 
 
-class ConnectorTable(Table):
+class ConnectorTable(msgspec.Struct, forbid_unknown_fields=True):
     """One [[connector]] of the file, without the keys that its kind adds."""
 
     kind: Annotated[str, Meta(min_length=1)]
@@ -94,14 +94,14 @@ def load(flags: Flags, variables: FromEnvironment) -> Worker:
         (DEFAULT_HUB, "the default"),
     )
     backends = [_backend(index, table, tables) for index, table in enumerate(tables.connectors)]
-    capabilities = stated.capabilities or CapabilitiesTable()
+    _check_capabilities(stated.capabilities, tables.name)
     return Worker(
         HubAddress.parse(hub, hub_source),
         worker_id,
         backends,
         token=flags.token or variables.token or stated.token,
-        slots=_slots(flags, stated, capabilities, tables.name),
-        capabilities=capabilities.document(),
+        slots=_slots(flags, stated, tables.name),
+        capabilities=stated.capabilities,
         grace_seconds=flags.grace_seconds,
     )
 
@@ -131,7 +131,7 @@ def _tables(flags: Flags) -> FileTables:
 
 
 def _simulated() -> FileTables:
-    capabilities = CapabilitiesTable(hardware=SIMULATED_HARDWARE)
+    capabilities = {"hardware": SIMULATED_HARDWARE}
     connectors = [
         {"service": service, "kind": "simulation", "slots": SIMULATED_SLOTS}
         for service in SIMULATED_SERVICES
@@ -162,10 +162,18 @@ def _backend(index: int, table: Any, tables: FileTables) -> Backend:
     )
 
 
-def _slots(
-    flags: Flags, stated: WorkerTable, capabilities: CapabilitiesTable, name: str
-) -> int | None:
-    concurrent = capabilities.performance and capabilities.performance.concurrent_jobs
+def _check_capabilities(stated: dict[str, Any], name: str) -> None:
+    """The hub's own rules, before a hub sees them; services may be left to the connectors."""
+    try:
+        decode_capabilities({"services": [], **stated}, "/worker/capabilities")
+    except EmpqError as error:
+        pointer, rule = error.errors[0] if error.errors else ("/worker/capabilities", error.detail)
+        path = pointer.strip("/").replace("/", ".")
+        raise StartRefused(f"{name}: {path}: {rule}") from None
+
+
+def _slots(flags: Flags, stated: WorkerTable, name: str) -> int | None:
+    concurrent: int | None = stated.capabilities.get("performance", {}).get("concurrent_jobs")
     if concurrent and stated.slots and concurrent != stated.slots:
         raise StartRefused(
             f"{name}: worker.slots = {stated.slots}, but "

@@ -149,7 +149,7 @@ class HubLink:
                 subprotocols=[Subprotocol(SUBPROTOCOL)],
                 compression=None,
                 max_size=MAX_MESSAGE,
-                max_queue=64,
+                max_queue=1024,
                 proxy=None,
                 ping_interval=None,
                 close_timeout=CLOSE_SECONDS,

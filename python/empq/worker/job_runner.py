@@ -195,6 +195,8 @@ class Run:
                 raise
             await self._cancel_at_service()
             self._end(self._answer)
+        except ServiceBusy as error:
+            self._end(release(self.job, str(error)))
         except JobFailed as error:
             self._end(self._failure(str(error), error.details, error.retry))
         except Exception as error:

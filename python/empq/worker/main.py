@@ -18,6 +18,7 @@ from empq.worker.runtime import GRACE_SECONDS, Worker
 from empq.worker.settings_sources import environment
 
 USAGE_ERROR = 2
+LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 EXAMPLES = """\
 examples:
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long runs may go on after SIGTERM (default: %(default)g)",
     )
-    add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    add("--log-level", default="info", choices=LOG_LEVELS, help="least severe log line")
     return made
 
 

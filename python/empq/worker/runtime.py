@@ -83,7 +83,7 @@ class Worker:
         self._files = HubFiles(address, token, worker_id)
         self._answers = Answers(self)
         for backend in self.services.backends:
-            backend.on_open = self.link.beat
+            backend.on_unhealthy = self.link.beat
 
     async def run(self) -> None:
         """Works until `drain` was called and everything that runs has ended."""
@@ -95,7 +95,7 @@ class Worker:
         try:
             await asyncio.wait((link, watch, stopping), return_when=asyncio.FIRST_COMPLETED)
             if stopping.done():
-                await self._finish()
+                await self._finish(link)
             for task in (link, watch):
                 if task.done():
                     task.result()
@@ -132,6 +132,12 @@ class Worker:
     def registered(self, answer: WorkerRegistered) -> None:
         """See hub_link.LinkOwner."""
         self._session = answer.session
+        log.info(
+            "registered worker_id=%s slots=%d services=%s",
+            self.worker_id,
+            self.slots,
+            ",".join(self.services.names()),
+        )
         self.outbox.begin_connection()
         stopped = set(answer.stop)
         for run in list(self.runs.values()):
@@ -231,13 +237,15 @@ class Worker:
         for run in list(self.runs.values()):
             run.release("the time to finish is over")
 
-    async def _finish(self) -> None:
+    async def _finish(self, link: asyncio.Task[None]) -> None:
         """Lets runs finish and reports be acknowledged within the grace; then gives the rest back."""
         log.info("draining runs=%d reports=%d", len(self.runs), len(self.outbox))
         hurry = asyncio.create_task(self._hurry.wait())
         done = asyncio.create_task(self._until_done())
         await asyncio.wait(
-            (hurry, done), timeout=self._grace_seconds, return_when=asyncio.FIRST_COMPLETED
+            (hurry, done, link),
+            timeout=self._grace_seconds,
+            return_when=asyncio.FIRST_COMPLETED,
         )
         hurry.cancel()
         if not done.done():

@@ -45,7 +45,7 @@ class Backend:
         self.hardware: dict[str, float | str] = {}
         self.problem: str | None = "not checked yet"
         self.room = asyncio.Semaphore(slots)
-        self.on_open: Callable[[], None] | None = None
+        self.on_unhealthy: Callable[[], None] | None = None
         self._breaker = breaker or Breaker()
         self._failures = 0
         self._opened_at: float | None = None
@@ -68,11 +68,14 @@ class Backend:
         """Counts what speaks against the service; a job's own failure says nothing about it."""
         if not isinstance(error, (ServiceBusy, ServiceLost, OSError)):
             return
+        was_healthy = self.healthy
         self._failures += 1
+        if isinstance(error, ServiceBusy):
+            self.problem = str(error)  # until the next check
         if self._failures >= self._breaker.failures:
             self._opened_at = time.monotonic()
-            if self.on_open is not None:
-                self.on_open()
+        if was_healthy and not self.healthy and self.on_unhealthy is not None:
+            self.on_unhealthy()
 
     async def check(self) -> None:
         """Asks the service how it is; reads its models when it has come back."""

@@ -1,0 +1,83 @@
+"""The Rust matcher: the index of all lanes and all workers of one data set.
+
+It obeys `empq.matching.interface.Matcher`; what each call means stands there, what it costs and
+raises stands here. Every call releases the GIL, may be made from any thread, and is exclusive.
+A panic inside is raised as RuntimeError ("matcher panicked: ..."): make a new matcher then.
+"""
+
+from collections.abc import Sequence
+from typing import Final, final
+
+from empq.matching.interface import Applied, IndexFigures, Proposal, Verdict
+
+__version__: Final[str]
+"""The version of the crate, which is that of the package."""
+
+DEBUG_BUILD: Final[bool]
+"""Whether the extension was built without optimisation: many times slower."""
+
+@final
+class RustMatcher:
+    """An empty matcher; several are independent of each other."""
+
+    def __new__(cls) -> RustMatcher: ...
+    def add_shape(self, base: str, document: bytes) -> None:
+        """Makes a shape known; its lanes take part from now on.
+
+        Raises ValueError where the document is malformed or has an unknown key.
+        """
+
+    def set_worker(self, worker_id: str, version: int, document: bytes) -> None:
+        """Sets a worker's capabilities unless a newer version is known.
+
+        Equal capabilities (but for health and models loaded) share what was judged about them.
+        Raises ValueError where the document is malformed or has an unknown key.
+        """
+
+    def set_load(
+        self, worker_id: str, cpu_percent: int, memory_percent: int, gpu_percent: int
+    ) -> None:
+        """The last heartbeat's load, clamped to 0..100 each; unknown workers are ignored. O(1)."""
+
+    def remove_worker(self, worker_id: str) -> None:
+        """Forgets a worker, its documents and its state. O(1)."""
+
+    def apply(self, entries: Sequence[bytes]) -> Applied:
+        """Applies index parts of log entries in the order given.
+
+        An entry costs O(log lanes of its shape). Integers are below 2**63, counts below 2**32.
+        Raises ValueError, with the place of the first malformed entry; nothing is applied then.
+        """
+
+    def reset(self) -> None:
+        """Forgets every lane and every worker's state; shapes, capabilities and loads stay."""
+
+    def propose(self, worker_id: str, limit: int) -> list[Proposal]:
+        """The lanes that the worker may take from now, best head first, at most `limit` (>= 0).
+
+        Reads one number per 64 shapes, then only what can still win.
+        """
+
+    def offer(self, lane: str, waiting: Sequence[str]) -> list[str]:
+        """The waiting workers that may take the lane's head, best first, each once. O(waiting).
+
+        Raises ValueError where `lane` is no lane id.
+        """
+
+    def explain(self, document: bytes, customer: str, avoided: Sequence[str]) -> list[Verdict]:
+        """Every worker that takes part, by id, with all rules that it breaks. O(workers).
+
+        Raises ValueError where the document is malformed or has an unknown key.
+        """
+
+    def explain_worker(self, worker_id: str) -> list[tuple[str, int, list[str]]]:
+        """Every lane of a known shape that holds jobs: (lane, count, rules that keep the worker away).
+
+        By lane id; empty where the worker takes no part. O(lanes).
+        """
+
+    def figures(self) -> IndexFigures:
+        """Sizes. O(workers)."""
+
+    def check(self) -> list[str]:
+        """Inconsistencies of the index, one sentence each; looks at everything."""
