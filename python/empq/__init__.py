@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from empq.client import Client, HubUnreachable, SyncClient
     from empq.connectors.base import Connector
+    from empq.worker.runtime import Worker
 
 try:
     __version__ = version("empq")
 except PackageNotFoundError:  # running from a source tree that is not installed
     __version__ = "0.0.0"
 
-__all__ = ["Client", "Connector", "HubUnreachable", "SyncClient", "__version__"]
+__all__ = ["Client", "Connector", "HubUnreachable", "SyncClient", "Worker", "__version__"]
 
 _HOMES = {
     "Client": "empq.client",
     "HubUnreachable": "empq.client",
     "SyncClient": "empq.client",
     "Connector": "empq.connectors.base",
+    "Worker": "empq.worker.runtime",
 }
 
 

@@ -99,7 +99,7 @@ class Hub:
             broker=broker,
             explaining=Explaining(store, keeper),
             subscriptions=subscriptions,
-            statistics=Statistics(store, matcher),
+            statistics=Statistics(store, keeper.figures),
             artifacts=artifacts,
             readiness=self.readiness,
         )
