@@ -30,7 +30,7 @@ from empq.queue.submission import IdempotencyKey
 
 if TYPE_CHECKING:
     from empq.model.event import JobEvent
-from empq.notify.subscriptions import Subscription
+    from empq.notify.subscriptions import Subscription
 
 MOST_SUBSCRIPTIONS = 1000
 DEFAULT_STATS_SECONDS = 1.0

@@ -15,7 +15,7 @@ from empq.notify.subscriptions import EventFilters, Overflow
 
 if TYPE_CHECKING:
     from empq.model.event import JobEvent
-from empq.notify.subscriptions import Subscription
+    from empq.notify.subscriptions import Subscription
 
 KEEP_ALIVE_SECONDS = 15.0
 KEEP_ALIVE = b": keep-alive\n\n"
