@@ -25,7 +25,7 @@ from empq.allinone.standard_streams import (
     keep_standard_descriptors,
     tolerate_any_encoding,
 )
-from empq.allinone.up import address, free_port, ready
+from empq.allinone.up import address, ended_by_sigterm, free_port, ready
 from empq.errors import StartRefused
 from empq.settings_sources import environment
 
@@ -62,8 +62,9 @@ def main() -> None:
 
 
 def _run(folder: Path, plain: bool) -> int:
-    with EmbeddedRedis(folder / "redis") as redis:
+    with ended_by_sigterm(), EmbeddedRedis(folder / "redis") as redis:
         return asyncio.run(_Demo(folder, redis, plain).run())
+    return INTERRUPTED
 
 
 class _Demo:
@@ -72,7 +73,7 @@ class _Demo:
     def __init__(self, folder: Path, redis: EmbeddedRedis, plain: bool) -> None:
         port, comfyui_port = free_port(), free_port()
         self.address = address("127.0.0.1", port)
-        self.folder = folder
+        self.folder, self.redis = folder, redis
         self.kinds: dict[str, str] = {}
         self.machines = machines(address("127.0.0.1", comfyui_port))
         self.display: Display = display(self.machines, self.kinds, plain)
@@ -212,6 +213,8 @@ class _Demo:
         await self.family.stop([*self.workers, self.comfyui], END_SECONDS)
         await self.family.stop([self.hub_process], END_SECONDS)
         self.family.close()
+        # Here, and not only on the way out: a second Ctrl-C must not leave it running.
+        await asyncio.to_thread(self.redis.stop)
 
     def _worker(self, machine: Machine) -> Child:
         file = self.folder / f"{machine.worker_id}.toml"

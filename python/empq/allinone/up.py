@@ -48,7 +48,7 @@ class Plan(NamedTuple):
 def run(data: Path | None, workers: int, host: str | None, port: int | None, no_auth: bool) -> int:
     """Runs until Ctrl-C or SIGTERM; None = what settings say. Raises StartRefused."""
     redis = EmbeddedRedis(data or default_data_folder())
-    with _ended_by_sigterm():
+    with ended_by_sigterm():
         redis.claim()
         try:
             plan = _plan(
@@ -248,7 +248,7 @@ def welcome(plan: Plan, taken_over: bool) -> str:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Generator[None, None, None]:
+def ended_by_sigterm() -> Generator[None, None, None]:
     """SIGTERM and SIGHUP before the loop runs end what is started so far, as Ctrl-C does."""
 
     def interrupted(*_: object) -> None:
