@@ -25,7 +25,7 @@ from empq.allinone.standard_streams import (
     keep_standard_descriptors,
     tolerate_any_encoding,
 )
-from empq.allinone.up import address, ended_by_sigterm, free_port, ready
+from empq.allinone.up import address, ended_by_sigterm, free_port, ready, registered
 from empq.errors import StartRefused
 from empq.settings_sources import environment
 
@@ -132,16 +132,9 @@ class _Demo:
         for worker in self.workers:
             await worker.start()
         ended = (child.ended() for child in (*self.workers, self.comfyui))
-        if await first_of(FLEET_SECONDS, self._all_registered(), *ended) != 0:
+        names = {machine.worker_id for machine in self.machines}
+        if await first_of(FLEET_SECONDS, registered(self.hub, names), *ended) != 0:
             raise DemoFailed(f"not all workers came up: {self._last_words()}")
-
-    async def _all_registered(self) -> None:
-        expected = {machine.worker_id for machine in self.machines}
-        while True:
-            answer = msgspec.json.decode(await self._get("/api/workers"))
-            if expected <= {worker["worker_id"] for worker in answer["workers"]}:
-                return
-            await asyncio.sleep(POLL_SECONDS)
 
     async def _submit(self) -> None:
         (first_kind, first), *others = job_bodies()
