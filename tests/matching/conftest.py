@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from empq.matching.implementation import make_matcher
 from empq.matching.interface import Matcher
 from scene import Scene
