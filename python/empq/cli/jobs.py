@@ -59,7 +59,6 @@ def jobs(
 
     Example: empq jobs --status failed --limit 20
     """
-    from empq.allinone.answers import Page, read
 
     filters = {
         "status": status,
