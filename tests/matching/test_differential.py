@@ -152,7 +152,7 @@ class BothMatchers(RuleBasedStateMachine):
 
 
 BothMatchers.TestCase.settings = settings(
-    max_examples=300,
+    max_examples=200,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
