@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+
 from empq.matching.implementation import make_matcher
 from empq.matching.interface import Matcher
 from empq.matching.reference import ReferenceMatcher

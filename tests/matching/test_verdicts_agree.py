@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 import matching_strategies as some
 from empq.matching.implementation import make_matcher
 from empq.matching.interface import Verdict
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from scene import Scene
 
 types = st.sampled_from((None, *some.TYPES))
