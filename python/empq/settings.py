@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -34,11 +35,15 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     ] = "rust"
     lease_seconds: Annotated[
         Annotated[float, Meta(ge=0.5, le=86_400)] | None,
-        Meta(description="a worker unheard of for this long is lost; kept with the data (default 15)"),
+        Meta(
+            description="a worker unheard of for this long is lost; kept with the data (default 15)"
+        ),
     ] = None
     accept_seconds: Annotated[
         Annotated[float, Meta(gt=0, le=86_400)] | None,
-        Meta(description="accept_timeout_seconds of jobs that state none; kept with the data (default 30)"),
+        Meta(
+            description="accept_timeout_seconds of jobs that state none; kept with the data (default 30)"
+        ),
     ] = None
     artifacts: Annotated[
         str | None,
@@ -64,3 +69,12 @@ DEFAULT_LEASE_SECONDS = 15.0
 DEFAULT_ACCEPT_SECONDS = 30.0
 SECRETS = frozenset({"admin_key"})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown: the password of its user part replaced."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    user = parts.netloc.rpartition("@")[0].partition(":")[0]
+    return url.replace(parts.netloc.rpartition("@")[0], f"{user}:***", 1)

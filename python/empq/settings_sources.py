@@ -7,12 +7,11 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
 from empq.errors import StartRefused
-from empq.settings import SECRETS, Settings
+from empq.settings import SECRETS, Settings, without_password
 
 FILE_NAME = "empq.toml"
 TRUE, FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
@@ -93,15 +92,6 @@ def _boolean(variable: str, text: str) -> bool:
     if text.lower() not in TRUE | FALSE:
         raise StartRefused(f"{variable} = {text!r}: expected true or false")
     return text.lower() in TRUE
-
-
-def without_password(url: str) -> str:
-    """The address as it may be shown: the password of its user part replaced."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    user = parts.netloc.rpartition("@")[0].partition(":")[0]
-    return url.replace(parts.netloc.rpartition("@")[0], f"{user}:***", 1)
 
 
 def printed(configured: Configured) -> str:

@@ -107,6 +107,7 @@ def test_a_hub_that_is_killed_is_started_again(environment: dict[str, str]) -> N
 
         running.await_line("hub ended unexpectedly")
         eventually(lambda: running.empq("jobs").returncode == 0)
+        assert running.process.poll() is None
 
 
 def test_a_second_signal_hurries(environment: dict[str, str]) -> None:

@@ -6,11 +6,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-
 from empq.api.services import Services
 from empq.artifacts.file_store import FileStore
-from empq.errors import EmpqError, NotFound, StaleAttempt
+from empq.errors import NotFound, StaleAttempt
 from empq.messages.rest import HeartbeatAnswer, Registered, Submitted
 from empq.model.event import JobEvent, event_id
 from empq.queue.submission import InvalidItem
@@ -169,14 +167,15 @@ def services(root: Path) -> tuple[Services, Jobs, Workers]:
         "statistics": None,
         "artifacts": FileStore(root),
         "readiness": lambda: (True, {"redis": True}),
-        "metrics": CollectorRegistry(),
+        "metrics": Scrapes(),
     }
     return Services(**made), jobs, workers
 
 
+class Scrapes:
+    async def render(self) -> bytes:
+        return b"empq_jobs 0\n"
+
+
 def event(kind: str, status: str, number: int) -> JobEvent:
     return JobEvent(kind, event_id(number), "j1", status, 1, 1_700_000_000_000 + number)
-
-
-def code_of(error: EmpqError) -> str:
-    return error.code

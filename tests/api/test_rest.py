@@ -192,7 +192,6 @@ async def test_the_document_describes_every_route(bench: Bench) -> None:
     assert reference == "#/components/schemas/JobRequest"
     text = json.dumps(document)
     names = set(document["components"]["schemas"])
-    assert all(f"#/components/schemas/{name}" in text or True for name in names)
     used = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
     assert used <= names
 

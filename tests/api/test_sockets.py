@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
+import pytest
+
+from empq.api import socket_connection
 from empq.api.application import Application
 from empq.api.authentication import Authentication
 from tests.api.asgi_client import Socket, call
@@ -227,3 +231,63 @@ async def test_server_sent_events_resume_after_the_last_event_id(bench: Bench) -
     assert fresh.raw.startswith(b"id: 00000003\nevent: job_completed\ndata: {")
     assert over.raw == b""
     assert len(bench.services.subscriptions) == 0
+
+
+async def test_a_peer_that_does_not_read_is_dropped(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_connection, "SEND_SECONDS", 0.01)
+    socket = await registered(bench)
+
+    async def stuck(message: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bench.workers.attached[0]._connection, "_send", stuck)
+    bench.workers.attached[0].drain(None)
+
+    await socket.task
+    assert (bench.workers.attached, bench.workers.removed) == ([], [])
+
+
+async def test_unread_messages_beyond_the_bound_close_with_1013(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = await registered(bench)
+    monkeypatch.setattr(socket_connection, "ROOM_BYTES", 50)
+    monkeypatch.setattr(socket_connection, "MOST_UNSENT_BYTES", 100)
+
+    for _ in range(3):
+        bench.workers.attached[0].cancel("j", 1, "x" * 60)
+
+    assert (await socket.frame())["type"] == "cancel_job"
+    assert (await socket.message())["code"] == 1013
+    await socket.task
+
+
+async def test_later_messages_share_a_frame_only_with_a_peer_that_sends_batches(
+    bench: Bench,
+) -> None:
+    socket = await registered(bench)
+    link = bench.workers.attached[0]
+
+    link.cancel("a", 1, "x"), link.cancel("b", 1, "x")
+    singles = [(await socket.frame())["job_id"], (await socket.frame())["job_id"]]
+    socket.send([{"type": "worker_heartbeat", "current_jobs": []}])
+    await socket.frame()
+    link.cancel("a", 1, "x"), link.cancel("b", 1, "x")
+
+    assert singles == ["a", "b"]
+    assert [message["job_id"] for message in await socket.frame()] == ["a", "b"]
+    await socket.close(1006)
+
+
+async def test_a_stopping_hub_answers_the_calls_that_wait(bench: Bench) -> None:
+    claim = asyncio.ensure_future(call(bench.app, "POST", "/api/workers/w/claim?wait_ms=60000"))
+    await bench.workers.waiting.wait()
+
+    await bench.app.stop()
+    await bench.app.idle()
+
+    answer = await claim
+    assert (answer.status, answer.json["code"]) == (503, "unavailable")
+    assert bench.workers.given_up.is_set()

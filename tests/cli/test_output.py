@@ -57,6 +57,18 @@ def test_tables_replace_what_cannot_be_shown(
     assert b"j2" in listed.stdout
 
 
+def test_a_narrow_terminal_gets_every_cell_of_a_row_on_a_line(
+    empq: Empq, fake_hub: FakeHub
+) -> None:
+    fake_hub.answer("GET /api/jobs", page(2))
+
+    lines = empq("jobs", COLUMNS="40").stdout.decode().splitlines()
+
+    assert [line.split("  ")[:3] for line in lines] == [
+        [f"j{number}", NAME, "in_progress"] for number in range(2)
+    ]
+
+
 def test_json_is_the_hubs_bytes(empq: Empq, fake_hub: FakeHub) -> None:
     fake_hub.answer("GET /api/jobs/j1", Answer(200, EXACT))
 

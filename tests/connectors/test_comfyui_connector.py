@@ -133,6 +133,36 @@ async def test_an_attempt_that_another_process_began_is_adopted(
     await successor.stop()
 
 
+async def test_the_next_attempt_adopts_what_a_killed_worker_left_running(
+    server: ComfyuiStandIn, connector: ComfyuiConnector, artifacts: ArtifactHub, files: HubFiles
+) -> None:
+    first, second = make_job(text_to_image(steps=50)), make_job(text_to_image(), attempt=2)
+    killed = await _run_until_first_step(connector, files, first)
+    killed.cancel()
+    await asyncio.gather(killed, return_exceptions=True)
+    successor = ComfyuiConnector(ComfyuiSettings(url=server.url, poll_seconds=0.01))
+
+    result = await successor.run(second, Recorder(files, second))
+
+    assert result.value["prompt_id"] == first.attempt_id
+    assert server.engine.executed_prompts == [first.attempt_id]
+    assert len(artifacts.artifacts) == 1
+    await successor.stop()
+
+
+async def test_an_attempt_that_failed_is_not_adopted(
+    server: ComfyuiStandIn, connector: ComfyuiConnector, files: HubFiles
+) -> None:
+    first, second = make_job(text_to_image(steps=10_000)), make_job(text_to_image(), attempt=2)
+    cancelled = await _run_until_first_step(connector, files, first)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    await connector.cancel(first)
+
+    result = await connector.run(second, Recorder(files, second))
+    assert result.value["prompt_id"] == second.attempt_id
+
+
 async def test_a_cached_run_has_its_pictures(
     server: ComfyuiStandIn,
     connector: ComfyuiConnector,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from empq.matching.implementation import make_matcher
 from empq.matching.interface import Matcher
 from scene import Scene
 
 #: Without Rust (`make setup MATCHER=python`) the reference stands alone; else a missing extension fails.
 RUST_EXPECTED = os.environ.get("EMPQ_MATCHER") != "python"
-collect_ignore = [] if RUST_EXPECTED else ["test_differential.py"]
+COMPARISONS = ["test_differential.py", "test_large_indexes_agree.py", "test_verdicts_agree.py"]
+collect_ignore = [] if RUST_EXPECTED else COMPARISONS
 IMPLEMENTATIONS = ("rust", "reference") if RUST_EXPECTED else ("reference",)
 
 

@@ -80,7 +80,7 @@ unwanted = some(
     cost_tier=tiers,
     constraints=constraints,
 )
-_hard = {
+DEMANDS = {
     "service_type": services,
     "component": names,
     "workflow": names,
@@ -116,7 +116,14 @@ def chosen(table: dict[str, st.SearchStrategy[Any]], most: int) -> Any:
     )
 
 
-requirements = chosen(_hard, 4).map(_legal)
+requirements = chosen(DEMANDS, 4).map(_legal)
+_rarely_broken = ("component", "workflow", "quality_level", "constraints", "not", "cost_tier")
+#: Few demands, so that most workers are eligible and their scores count.
+wishes = st.builds(
+    lambda demands, prefer: _legal({**demands, "prefer": prefer}),
+    chosen({key: DEMANDS[key] for key in _rarely_broken}, 2),
+    preferences,
+)
 
 _service = {"name": services, "models": models | st.just("all")}
 service = some(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+
 from empq.matching.explanation import explanation
 from empq.matching.interface import Applied, Matcher, Verdict
 from empq.matching.paths import WorkerFacts

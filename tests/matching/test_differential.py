@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import matching_strategies as some
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+import matching_strategies as some
 from empq.matching.implementation import make_matcher
 from empq.matching.interface import Matcher
 from empq.matching.reference import ReferenceMatcher
 from empq.model.capabilities import decode_capabilities
 from empq.model.requirements import decode_requirements
 from empq.model.shape import lane_id
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from scene import entry
 
 types = st.sampled_from((None, *some.TYPES))
@@ -151,7 +152,7 @@ class BothMatchers(RuleBasedStateMachine):
 
 
 BothMatchers.TestCase.settings = settings(
-    max_examples=300,
+    max_examples=200,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

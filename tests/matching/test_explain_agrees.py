@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 import matching_strategies as some
 from empq.matching.implementation import make_matcher
 from empq.model.requirements import decode_requirements
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from scene import Scene
 
 jobs = st.tuples(

@@ -7,6 +7,7 @@ import sys
 import types
 
 import pytest
+
 from empq.errors import StartRefused
 from empq.matching.implementation import make_matcher
 from empq.matching.reference import ReferenceMatcher

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from empq.matching.interface import Matcher
 from empq.model.shape import lane_id
 from scene import Scene, entry

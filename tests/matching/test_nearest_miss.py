@@ -6,11 +6,12 @@ import copy
 import re
 from typing import Any
 
-import matching_strategies as some
 import pytest
-from empq.matching.implementation import make_matcher
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import matching_strategies as some
+from empq.matching.implementation import make_matcher
 from scene import Scene, explained
 
 MISSES: list[tuple[dict[str, Any], dict[str, Any], str, Any, Any]] = [

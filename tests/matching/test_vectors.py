@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from scene import Scene
 
 VECTORS = Path(__file__).parents[1] / "vectors"

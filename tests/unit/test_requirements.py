@@ -203,6 +203,7 @@ def test_the_detail_has_the_value_and_the_rule() -> None:
         '"cheap" must be one of economy, standard, premium'
     )
     assert refusal(b'{"timeout_minutes":1e999}')[2].startswith("a number out of range must be")
+    assert refusal({"hardware": {"ram_gb": 2**65}})[2].startswith("a number out of range must be")
     assert len(refusal({"cost_tier": "x" * 10_000})[2]) < 150
 
 

@@ -36,6 +36,8 @@ def test_slots_are_what_the_connectors_take_unless_stated(tmp_path: Path) -> Non
     assert load(written(tmp_path, connectors), NOTHING).slots == 4
     assert load(written(tmp_path, f"[worker]\nslots = 2\n{connectors}"), NOTHING).slots == 2
     assert load(written(tmp_path, connectors)._replace(slots=9), NOTHING).slots == 9
+    worker = load(written(tmp_path, f"[worker]\nslots = 8\n{connectors}"), NOTHING)
+    assert [backend.slots for backend in worker.services.backends] == [3, 8]
 
 
 def test_simulate_offers_what_the_contract_says() -> None:

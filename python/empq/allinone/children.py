@@ -83,8 +83,12 @@ class Child:
         return self._family.logs / f"{self.name}.log"
 
     async def start(self) -> None:
-        """Starts the process."""
-        self.process = await self._family.spawn(self.name, self._arguments)
+        """Starts the process; one that is under way when this is cancelled is kept, so that it will be stopped."""
+        spawning = asyncio.ensure_future(self._family.spawn(self.name, self._arguments))
+        try:
+            await asyncio.shield(spawning)
+        finally:
+            self.process = await spawning
 
     async def keep(self, say: Say) -> None:
         """Starts the process again whenever it ends by itself, with growing pauses; returns once it is to stop."""

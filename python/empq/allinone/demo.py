@@ -25,7 +25,7 @@ from empq.allinone.standard_streams import (
     keep_standard_descriptors,
     tolerate_any_encoding,
 )
-from empq.allinone.up import address, free_port, ready
+from empq.allinone.up import address, ended_by_sigterm, free_port, ready, registered
 from empq.errors import StartRefused
 from empq.settings_sources import environment
 
@@ -62,8 +62,9 @@ def main() -> None:
 
 
 def _run(folder: Path, plain: bool) -> int:
-    with EmbeddedRedis(folder / "redis") as redis:
+    with ended_by_sigterm(), EmbeddedRedis(folder / "redis") as redis:
         return asyncio.run(_Demo(folder, redis, plain).run())
+    return INTERRUPTED
 
 
 class _Demo:
@@ -72,7 +73,7 @@ class _Demo:
     def __init__(self, folder: Path, redis: EmbeddedRedis, plain: bool) -> None:
         port, comfyui_port = free_port(), free_port()
         self.address = address("127.0.0.1", port)
-        self.folder = folder
+        self.folder, self.redis = folder, redis
         self.kinds: dict[str, str] = {}
         self.machines = machines(address("127.0.0.1", comfyui_port))
         self.display: Display = display(self.machines, self.kinds, plain)
@@ -131,16 +132,9 @@ class _Demo:
         for worker in self.workers:
             await worker.start()
         ended = (child.ended() for child in (*self.workers, self.comfyui))
-        if await first_of(FLEET_SECONDS, self._all_registered(), *ended) != 0:
+        names = {machine.worker_id for machine in self.machines}
+        if await first_of(FLEET_SECONDS, registered(self.hub, names), *ended) != 0:
             raise DemoFailed(f"not all workers came up: {self._last_words()}")
-
-    async def _all_registered(self) -> None:
-        expected = {machine.worker_id for machine in self.machines}
-        while True:
-            answer = msgspec.json.decode(await self._get("/api/workers"))
-            if expected <= {worker["worker_id"] for worker in answer["workers"]}:
-                return
-            await asyncio.sleep(POLL_SECONDS)
 
     async def _submit(self) -> None:
         (first_kind, first), *others = job_bodies()
@@ -212,6 +206,8 @@ class _Demo:
         await self.family.stop([*self.workers, self.comfyui], END_SECONDS)
         await self.family.stop([self.hub_process], END_SECONDS)
         self.family.close()
+        # Here, and not only on the way out: a second Ctrl-C must not leave it running.
+        await asyncio.to_thread(self.redis.stop)
 
     def _worker(self, machine: Machine) -> Child:
         file = self.folder / f"{machine.worker_id}.toml"

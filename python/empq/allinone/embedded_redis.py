@@ -129,11 +129,12 @@ class EmbeddedRedis:
         return ended
 
     def stop(self) -> None:
-        """Gives the folder back; as its last user, stops the server and waits for its end."""
+        """Waits for the other users to end, stops the server, waits for its end, and gives the folder back."""
         if self._users is not None:
             os.close(self._users)
             self._users = None
-            if self._is_last_user():
+            if self.pid:
+                _within(CHILDREN_END_SECONDS, self._is_last_user)
                 self._stop_server()
         self._forget_owner()
 
@@ -224,9 +225,6 @@ class EmbeddedRedis:
 
     def _stop_server(self) -> None:
         lock = _open(self.folder / "redis.pid")
-        if not self.pid:
-            os.close(lock)
-            return
         self._end(lock, signal.SIGTERM, STOP_SECONDS)
         self._end(lock, signal.SIGKILL, STOP_SECONDS)
         os.ftruncate(lock, 0)

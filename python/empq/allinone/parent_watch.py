@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-END_SECONDS = 8.0
+END_SECONDS = 13.0
 
 
 def watch_parent(descriptor: int) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from empq.allinone.answers import Workers, read
 from empq.allinone.children import Child, Family, first_of
 from empq.allinone.data_folder import ADDRESS_FILE, KEY_FILE, default_data_folder, kept_key
 from empq.allinone.embedded_redis import EmbeddedRedis
@@ -21,7 +22,7 @@ from empq.errors import StartRefused
 from empq.settings import LOOPBACK
 from empq.settings_sources import environment, load
 
-READY_SECONDS = 60.0
+READY_SECONDS, WORKERS_SECONDS = 60.0, 15.0
 READY_POLL_SECONDS = 0.05
 GRACE_SECONDS = 5
 WORKERS_END_SECONDS, HUB_END_SECONDS = 15.0, 15.0
@@ -48,7 +49,7 @@ class Plan(NamedTuple):
 def run(data: Path | None, workers: int, host: str | None, port: int | None, no_auth: bool) -> int:
     """Runs until Ctrl-C or SIGTERM; None = what settings say. Raises StartRefused."""
     redis = EmbeddedRedis(data or default_data_folder())
-    with _ended_by_sigterm():
+    with ended_by_sigterm():
         redis.claim()
         try:
             plan = _plan(
@@ -101,6 +102,17 @@ async def ready(hub_address: str) -> None:
             await asyncio.to_thread(hub.get, "/readyz", None, 5)
             hub.close()
             return
+        await asyncio.sleep(READY_POLL_SECONDS)
+
+
+async def registered(hub: Hub, worker_ids: set[str]) -> None:
+    """Waits until the hub knows all these workers."""
+    while True:
+        with suppress(HubUnreachable):
+            workers = read(await asyncio.to_thread(hub.get, "/api/workers"), Workers).workers
+            if worker_ids <= {worker.worker_id for worker in workers}:
+                hub.close()
+                return
         await asyncio.sleep(READY_POLL_SECONDS)
 
 
@@ -165,9 +177,14 @@ class _Up:
             await worker.start()
         for child in (self.hub, *self.workers):
             self._keep(child.keep(_say))
+        names = {worker.name for worker in self.workers}
+        arrived = registered(Hub(self.plan.address, self.plan.key), names)
+        if await first_of(WORKERS_SECONDS, arrived, self.stopping.wait()) is None:
+            _say(f"not all of {', '.join(sorted(names))} have registered yet")
         self._keep(self._watch_redis())
         (self.plan.data / ADDRESS_FILE).write_text(self.plan.address + "\n")
-        _say(welcome(self.plan, self.redis.taken_over))
+        if not self.stopping.is_set():
+            _say(welcome(self.plan, self.redis.taken_over))
         return True
 
     async def _stop(self) -> None:
@@ -248,7 +265,7 @@ def welcome(plan: Plan, taken_over: bool) -> str:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Generator[None, None, None]:
+def ended_by_sigterm() -> Generator[None, None, None]:
     """SIGTERM and SIGHUP before the loop runs end what is started so far, as Ctrl-C does."""
 
     def interrupted(*_: object) -> None:

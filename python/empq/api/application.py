@@ -89,6 +89,7 @@ class Application:
             response = await self._respond(request)
         except EmpqError as error:
             response = Response(*problems.encoded(error, request.id))
+            await request.discard_rest()
         except CallerGone:
             return
         except Exception:

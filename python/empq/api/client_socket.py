@@ -29,7 +29,8 @@ from empq.notify.subscriptions import EventFilters, Overflow
 from empq.queue.submission import IdempotencyKey
 
 if TYPE_CHECKING:
-    from empq.notify.subscriptions import JobEvent, Subscription
+    from empq.model.event import JobEvent
+    from empq.notify.subscriptions import Subscription
 
 MOST_SUBSCRIPTIONS = 1000
 DEFAULT_STATS_SECONDS = 1.0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-
 from empq.api.problems import RETRY_AFTER_SECONDS
 from empq.api.request import Request
 from empq.api.response import JSON, Response, encode, json_response
 from empq.api.services import Services
+from empq.notify.metrics import CONTENT_TYPE
 
 
 async def tell_liveness(services: Services, request: Request) -> Response:
@@ -26,5 +25,5 @@ async def tell_readiness(services: Services, request: Request) -> Response:
 
 async def tell_metrics(services: Services, request: Request) -> Response:
     """GET /metrics: Prometheus text."""
-    body = generate_latest(services.metrics)
-    return Response(200, body, [(b"content-type", CONTENT_TYPE_LATEST.encode())])
+    body = await services.metrics.render()
+    return Response(200, body, [(b"content-type", CONTENT_TYPE.encode())])

@@ -24,7 +24,12 @@ def in_step(
 
     def advance(index: int, step: Coroutine[Any, Any, T]) -> None:
         try:
-            waiting.append((index, step, step.send(None)))
+            future = step.send(None)
+            if future is not None:
+                future._asyncio_future_blocking = (
+                    False  # as a task does: others may wait for it, too
+                )
+            waiting.append((index, step, future))
         except StopIteration as end:
             results[index] = end.value
         except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable
 from functools import cache
@@ -13,12 +14,14 @@ import msgspec
 
 from empq.api.asgi import Receive, Scope
 from empq.api.authentication import Caller
-from empq.errors import InvalidField, NotFound, NotReady, TooLarge
+from empq.errors import InvalidField, NotFound, TooLarge, Unavailable
 from empq.messages.codec import decode, refusal
 from empq.model.identifiers import JOB_ID, WORKER_ID
 
 SMALL_BODY = 1 << 20
 KEY_LENGTH = 255
+DISCARD_BYTES = 128 << 20
+DISCARD_SECONDS = 10.0
 
 T = TypeVar("T")
 
@@ -51,7 +54,18 @@ class Waits:
 class Request:
     """What a handler sees of a call; `caller` is set once the call is authorised."""
 
-    __slots__ = ("_id", "_read", "_receive", "_waits", "body", "caller", "path", "scope")
+    __slots__ = (
+        "_id",
+        "_is_read",
+        "_receive",
+        "_size",
+        "_stated",
+        "_waits",
+        "body",
+        "caller",
+        "path",
+        "scope",
+    )
 
     caller: Caller
 
@@ -61,7 +75,9 @@ class Request:
         self.path: dict[str, str] = {}
         self.body = b""
         self._receive = receive
-        self._read = False
+        self._is_read = False
+        self._size = 0
+        self._stated: int | None = None
         self._id: str | None = None
 
     @property
@@ -109,26 +125,47 @@ class Request:
 
     async def read(self, most: int) -> bytes:
         """The whole body. Raises TooLarge as soon as it is known to have more than `most` bytes."""
-        parts = [part async for part in self.chunks(most)]
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        first = await self._part(most)
+        if self._is_read:
+            return first
+        parts = [first]
+        while not self._is_read:
+            parts.append(await self._part(most))
+        return b"".join(parts)
 
     async def chunks(self, most: int) -> AsyncIterator[bytes]:
-        """The body as it arrives."""
-        stated = self.header(b"content-length")
-        if stated is not None and stated.isdecimal() and int(stated) > most:
-            raise TooLarge(f"the body has {stated} bytes; at most {most} are taken here")
-        size = 0
-        while not self._read:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise CallerGone
-            self._read = not message.get("more_body", False)
-            part: bytes = message.get("body", b"")
-            size += len(part)
-            if size > most:
-                raise TooLarge(f"the body has more than the {most} bytes that are taken here")
-            if part:
+        """The body as it arrives, within the same limit."""
+        while not self._is_read:
+            if part := await self._part(most):
                 yield part
+
+    async def _part(self, most: int) -> bytes:
+        if self._stated is None:
+            stated = self.header(b"content-length")
+            self._stated = int(stated) if stated is not None and stated.isdecimal() else -1
+            if self._stated > most:
+                raise TooLarge(f"the body has {stated} bytes; at most {most} are taken here")
+        part = await self._next_part()
+        if self._size > most:
+            raise TooLarge(f"the body has more than the {most} bytes that are taken here")
+        return part
+
+    async def _next_part(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        part: bytes = message.get("body", b"")
+        self._size += len(part)
+        # granian tells the end in a message of its own, which need not be waited for
+        self._is_read = not message.get("more_body", False) or self._size == self._stated
+        return part
+
+    async def discard_rest(self) -> None:
+        """Reads past what is left of a refused body: most clients look for the answer only when all is sent."""
+        with contextlib.suppress(TimeoutError, CallerGone):
+            async with asyncio.timeout(DISCARD_SECONDS):
+                while not self._is_read and self._size < DISCARD_BYTES:
+                    await self._next_part()
 
     async def disconnected(self) -> None:
         """Returns when the caller has closed the connection; for use once the body is read."""
@@ -136,7 +173,8 @@ class Request:
             pass
 
     async def unless_disconnected(self, work: Awaitable[T]) -> T:
-        """The work's result; it is cancelled where the caller hangs up (CallerGone) or the hub stops (NotReady)."""
+        """The work's result; it is cancelled where the caller hangs up (CallerGone) or the hub stops (Unavailable)."""
+        self._is_read = True
         task = asyncio.ensure_future(work)
         gone = asyncio.ensure_future(self.disconnected())
         self._waits.add(task)
@@ -145,7 +183,7 @@ class Request:
             if not task.done():
                 raise CallerGone
             if task.cancelled():
-                raise NotReady("the hub is stopping; try again")
+                raise Unavailable("the hub is stopping; try again")
             return task.result()
         finally:
             gone.cancel()

@@ -10,7 +10,7 @@ import msgspec
 
 from empq.api.asgi import Headers, Send
 from empq.api.request import CallerGone, Request
-from empq.errors import NotReady
+from empq.errors import Unavailable
 
 JSON: Headers = [(b"content-type", b"application/json")]
 
@@ -54,7 +54,7 @@ class Stream(Response):
                 await request.unless_disconnected(self._pump(send))
             except CallerGone:
                 return
-            except NotReady:
+            except Unavailable:
                 pass  # the hub stops: the stream ends here, its reader resumes elsewhere
         await send({"type": "http.response.body", "body": b""})
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from prometheus_client import REGISTRY, CollectorRegistry
 
 from empq.artifacts.file_store import FileStore
 from empq.settings import Settings
@@ -14,6 +12,7 @@ from empq.settings import Settings
 if TYPE_CHECKING:
     from empq.broker.broker import Broker
     from empq.broker.explaining import Explaining
+    from empq.notify.metrics import Metrics
     from empq.notify.statistics import Statistics
     from empq.notify.subscriptions import Subscriptions
     from empq.queue.reading import JobReader
@@ -39,4 +38,4 @@ class Services:
     statistics: Statistics
     artifacts: FileStore
     readiness: Callable[[], tuple[bool, Mapping[str, Any]]]
-    metrics: CollectorRegistry = field(default_factory=lambda: REGISTRY)
+    metrics: Metrics

@@ -14,7 +14,8 @@ from empq.model.lifecycle import ENDED
 from empq.notify.subscriptions import EventFilters, Overflow
 
 if TYPE_CHECKING:
-    from empq.notify.subscriptions import JobEvent, Subscription
+    from empq.model.event import JobEvent
+    from empq.notify.subscriptions import Subscription
 
 KEEP_ALIVE_SECONDS = 15.0
 KEEP_ALIVE = b": keep-alive\n\n"

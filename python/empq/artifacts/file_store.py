@@ -83,9 +83,12 @@ class FileStore:
 
     def listing(self, job_id: str, attempt: int) -> list[Artifact]:
         """What this attempt has uploaded, by name."""
-        folder = self._folder(job_id, attempt)
+        if not os.access(
+            f"{self._root}/{job_id}", os.F_OK
+        ):  # asked at each complete, so it must cost nothing
+            return []
         try:
-            files = [file for file in folder.iterdir() if file.suffix == FACTS]
+            files = [f for f in self._folder(job_id, attempt).iterdir() if f.suffix == FACTS]
         except FileNotFoundError:
             return []
         found = [msgspec.json.decode(file.read_bytes(), type=Artifact) for file in files]

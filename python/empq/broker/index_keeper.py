@@ -116,6 +116,10 @@ class IndexKeeper:
             ):
                 self.know_worker(worker_id, record.version, decode_capabilities(sent).document())
 
+    def figures(self) -> dict[str, int]:
+        """Sizes of the index, for statistics."""
+        return self.matcher.figures()._asdict()
+
     async def rebuild(self) -> int:
         """Throws the index away and reads it anew; the number of the entry from which the log goes on."""
         number = int(await self._store.command("HGET", key("dataset"), "number") or 0)

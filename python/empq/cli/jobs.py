@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from empq.allinone.rest_calls import segment
+from empq.allinone.rest_calls import Hub, segment
 from empq.allinone.times import age, between, span
 from empq.cli.connection import HubFlag, JsonFlag, KeyFlag, connected
 from empq.cli.output import facts, say, table, write_json
@@ -58,7 +59,6 @@ def jobs(
 
     Example: empq jobs --status failed --limit 20
     """
-    from empq.allinone.answers import Page, read
 
     filters = {
         "status": status,
@@ -71,14 +71,6 @@ def jobs(
     if as_json:
         write_json(calls.get("/api/jobs", {"limit": limit, "cursor": cursor, **filters}))
         return
-    found: list[Job] = []
-    while len(found) < limit:
-        size = min(PAGE, limit - len(found))
-        page = read(calls.get("/api/jobs", {"limit": size, "cursor": cursor, **filters}), Page)
-        found += page.jobs
-        cursor = page.next_cursor
-        if cursor is None:
-            break
     rows = (
         (
             one.id,
@@ -90,7 +82,7 @@ def jobs(
             one.percent,
             age(one.created_at),
         )
-        for one in found
+        for one in _listed(calls, filters, limit, cursor)
     )
     table(
         ("id", "type", "status", "priority", "customer", "worker", "progress", "created"),
@@ -223,6 +215,22 @@ def show_explanation(body: bytes, as_json: bool) -> None:
         for one in found.workers
     )
     table(("worker", "eligible", "score", "what keeps it"), rows, "")
+
+
+def _listed(
+    hub: Hub, filters: dict[str, str | None], limit: int, cursor: str | None
+) -> Iterator[Job]:
+    """The jobs of as many pages as it takes."""
+    from empq.allinone.answers import Page, read
+
+    while limit > 0:
+        query = {"limit": min(PAGE, limit), "cursor": cursor, **filters}
+        page = read(hub.get("/api/jobs", query), Page)
+        yield from page.jobs
+        limit -= len(page.jobs)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 def _length(start: str | None, end: str | None) -> str | None:

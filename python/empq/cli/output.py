@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PIPE_WIDTH = 200
+NARROWEST_TABLE = 70
 STATUS_COLOURS = {
     "completed": "green",
     "failed": "red",
@@ -33,9 +34,13 @@ def console() -> Console:
     """A console on standard output that takes no user's text for markup."""
     from rich.console import Console
 
-    made = Console(markup=False, highlight=False, emoji=False)
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    made = Output(markup=False, highlight=False, emoji=False)
     if not made.is_terminal and "COLUMNS" not in environment():
-        made = Console(markup=False, highlight=False, emoji=False, width=PIPE_WIDTH)
+        made = Output(markup=False, highlight=False, emoji=False, width=PIPE_WIDTH)
     return made
 
 
@@ -58,16 +63,21 @@ def write_json(body: bytes) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
-    """A table of plain cells; the first column is never cut. `empty` is said where there are no rows."""
+    """A table of plain cells, on a narrow terminal a line per row. `empty` is said where there are no rows."""
     from rich.table import Table
 
+    target = console()
+    if target.width < NARROWEST_TABLE:
+        lines = ["  ".join(str(_cell(value)) for value in row) for row in rows]
+        say("\n".join(lines) or empty)
+        return
     made = Table(box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
         made.add_column(column, overflow="fold", no_wrap=index == 0)
     for row in rows:
         made.add_row(*(_cell(value) for value in row))
     if made.row_count:
-        console().print(made)
+        target.print(made)
     else:
         say(empty)
 

@@ -78,7 +78,11 @@ class Job(msgspec.Struct, kw_only=True):
     @property
     def attempt_id(self) -> str:
         """A canonical UUID that every process derives alike from the job and the attempt."""
-        return str(uuid.uuid5(ATTEMPTS, f"{self.job_id}/{self.attempt}"))
+        return self.id_of_attempt(self.attempt)
+
+    def id_of_attempt(self, attempt: int) -> str:
+        """The attempt_id of an earlier attempt at the same job."""
+        return str(uuid.uuid5(ATTEMPTS, f"{self.job_id}/{attempt}"))
 
     def read(self, shape: type[T]) -> T:
         """The payload as `shape`. Raises JobInvalid that names the wrong field."""
@@ -152,8 +156,9 @@ class Connector(ABC, Generic[S]):
       told to stop what it does for this attempt. A `run` that answers the cancellation with a result
       has its result sent.
     - The worker enforces time-outs; `run` need not.
-    - The same attempt may reach `run` twice, in another process after a crash: `job.attempt_id` is the
-      same then, so a service that knows ids can be asked before anything is begun again.
+    - After a crash of the worker the service may still work on an earlier attempt, or have its result.
+      `job.attempt_id` and `job.id_of_attempt(n)` are the same in every process, so a service that takes
+      ids can be asked before anything is begun again.
     """
 
     service: ClassVar[str]

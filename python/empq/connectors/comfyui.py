@@ -42,6 +42,8 @@ MODEL_LISTS = (
 )
 #: Between two looks after an event that announced the end, or after the prompt was not found.
 SOON_SECONDS = 0.1
+#: So many attempts back a prompt is looked for.
+ADOPTED_ATTEMPTS = 4
 #: That often a prompt must be in neither history nor queue to count as lost.
 MISSES = 3
 #: Pictures that came over the socket are held in memory up to here.
@@ -102,6 +104,7 @@ class ComfyuiConnector(Connector[ComfyuiSettings]):
         self._server = ComfyuiServer(settings.url)
         self._followers: dict[str, Follower] = {}
         self._posts: dict[str, asyncio.Task[str]] = {}
+        self._adopted: dict[str, str] = {}
         self._listening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -135,7 +138,7 @@ class ComfyuiConnector(Connector[ComfyuiSettings]):
         return {"gpu_model": name, "gpu_memory_gb": memory, "gpu_count": len(gpus)}
 
     async def run(self, job: Job, report: Report) -> Result:
-        """Adopts the attempt's prompt where the server has it already, else posts it."""
+        """Adopts the prompt that this or an earlier attempt has left at the server, else posts one."""
         if job.inputs:
             raise JobInvalid("inputs: the comfyui connector takes no input files")
         payload, graph = comfyui_graph.read(job)
@@ -150,10 +153,10 @@ class ComfyuiConnector(Connector[ComfyuiSettings]):
         except asyncio.CancelledError:
             raise  # `cancel` needs to know the post
         except Exception:
-            self._posts.pop(job.attempt_id, None)
+            self._forget(job)
             raise
         else:
-            self._posts.pop(job.attempt_id, None)
+            self._forget(job)
             report(100)
             return Result({"prompt_id": prompt_id, **result})
         finally:
@@ -162,8 +165,9 @@ class ComfyuiConnector(Connector[ComfyuiSettings]):
 
     async def cancel(self, job: Job) -> None:
         """Out of the queue, or interrupted; ends when the server has let go of it."""
-        post = self._posts.pop(job.attempt_id, None)
-        prompt_id = job.attempt_id
+        post = self._posts.get(job.attempt_id)
+        prompt_id = self._adopted.get(job.attempt_id, job.attempt_id)
+        self._forget(job)
         if post is not None:
             await asyncio.wait((post,))
             prompt_id = prompt_id if post.cancelled() or post.exception() else post.result()
@@ -203,19 +207,33 @@ class ComfyuiConnector(Connector[ComfyuiSettings]):
 
     async def _begin(self, job: Job, payload: ComfyuiPayload) -> str:
         try:
-            if await self._is_known(job.attempt_id):
-                return job.attempt_id
+            known = await self._known(job)
         except ServiceLost as error:
             raise ServiceBusy(str(error)) from error
+        if known is not None:
+            self._adopted[job.attempt_id] = known
+            return known
         # A post must not be torn in two: a cancel waits for it and then knows the prompt's id.
         post = self._posts[job.attempt_id] = asyncio.create_task(self._post(job, payload))
         return await asyncio.shield(post)
 
-    async def _is_known(self, prompt_id: str) -> bool:
-        if await self._server.history(prompt_id) is not None:
-            return True
+    async def _known(self, job: Job) -> str | None:
+        """The prompt of this attempt, or of one of the last before it that goes on or has succeeded."""
         running, pending = await self._server.queue()
-        return prompt_id in running | pending
+        for attempt in range(job.attempt, max(0, job.attempt - ADOPTED_ATTEMPTS), -1):
+            prompt_id = job.id_of_attempt(attempt)
+            if prompt_id in running | pending:
+                return prompt_id
+            record = await self._server.history(prompt_id)
+            if record is None:
+                continue
+            if attempt == job.attempt or comfyui_history.failure(record) is None:
+                return prompt_id
+        return None
+
+    def _forget(self, job: Job) -> None:
+        self._posts.pop(job.attempt_id, None)
+        self._adopted.pop(job.attempt_id, None)
 
     async def _post(self, job: Job, payload: ComfyuiPayload) -> str:
         ids = {"client_id": self._server.client_id, "prompt_id": job.attempt_id}

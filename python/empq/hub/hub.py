@@ -16,6 +16,7 @@ from empq.broker.index_keeper import IndexKeeper
 from empq.feed.event_feed import EventFeed
 from empq.hub.background import BackgroundService
 from empq.matching.implementation import make_matcher
+from empq.notify.metrics import Metrics
 from empq.notify.statistics import Statistics
 from empq.notify.subscriptions import Subscriptions
 from empq.queue.reading import JobReader
@@ -89,6 +90,7 @@ class Hub:
         for role in roles:
             self._run(role.run())
         self._feed, self._ready = feed, True
+        statistics = Statistics(store, keeper.figures)
         return Services(
             settings=settings,
             submissions=submissions,
@@ -99,7 +101,8 @@ class Hub:
             broker=broker,
             explaining=Explaining(store, keeper),
             subscriptions=subscriptions,
-            statistics=Statistics(store, matcher),
+            statistics=statistics,
+            metrics=Metrics(statistics, lambda: _connections(registry, broker, subscriptions)),
             artifacts=artifacts,
             readiness=self.readiness,
         )
@@ -124,6 +127,12 @@ class Hub:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
         await self._store.close()
+
+
+def _connections(
+    registry: Registry, broker: Broker, subscriptions: Subscriptions
+) -> dict[str, int]:
+    return {"worker": registry.linked, "claim": broker.waiting, "subscription": len(subscriptions)}
 
 
 async def _sweep(broker: Broker) -> None:

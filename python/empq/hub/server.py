@@ -193,6 +193,11 @@ class _Family:
                     if not child.is_alive() and not stop.is_set():
                         log.error("hub_process_ended pid=%s code=%s", child.pid, child.exitcode)
                         self._children[place] = await asyncio.to_thread(self._start)
+        except StartRefused:
+            if (
+                not stop.is_set()
+            ):  # else the signal that reached us ended the process that was starting, too
+                raise
         finally:
             await asyncio.to_thread(self._end)
 

@@ -58,13 +58,19 @@ def _refuse_constant(text: str) -> NoReturn:
 
 def shown(value: object) -> str:
     """The value as JSON for an error's text, shortened."""
+    if _is_beyond_json(value):
+        return "a number out of range"
     try:
         text = msgspec.json.encode(value).decode()
-    except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError):
-        text = repr(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        text = "a number out of range"
+    except (ValueError, RecursionError, OverflowError, msgspec.MsgspecError):
+        text = repr(value) if isinstance(value, str) else "a value"
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def _is_beyond_json(value: object) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, int) and abs(value) >= 1 << 63
 
 
 def refuse(value: object, pointer: str, rule: str) -> NoReturn:

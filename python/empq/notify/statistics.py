@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-from empq.matching.interface import Matcher
 from empq.model.lifecycle import STATES
 from empq.store.keys import key
 from empq.store.store import Store
@@ -15,8 +15,8 @@ from empq.store.store import Store
 class Statistics:
     """Counts by status, totals, workers, and this hub's index."""
 
-    def __init__(self, store: Store, matcher: Matcher) -> None:
-        self._store, self._matcher = store, matcher
+    def __init__(self, store: Store, index_figures: Callable[[], dict[str, int]]) -> None:
+        self._store, self._index_figures = store, index_figures
 
     async def counts(self) -> dict[str, int]:
         """status -> stored jobs."""
@@ -44,7 +44,7 @@ class Statistics:
                 "total": sum(record.slots for record in alive),
                 "held": sum(len(record.held) for record in alive),
             },
-            "index": self._matcher.figures()._asdict(),
+            "index": self._index_figures(),
         }
 
 

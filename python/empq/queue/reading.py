@@ -67,7 +67,11 @@ class JobReader:
     def _described(self, job_id: str, record: JobRecord) -> list[Any]:
         if not record.artifacts:
             return []
-        return [one for one in self._artifacts.listing(job_id, record.attempt) if one.name in record.artifacts]
+        return [
+            one
+            for one in self._artifacts.listing(job_id, record.attempt)
+            if one.name in record.artifacts
+        ]
 
     async def wait(self, job_id: str, timeout_seconds: float) -> JobView:
         """The job as soon as it has ended, or as it is when the time is over."""

@@ -20,7 +20,7 @@ from empq.sim.comfyui_validation import Graph, is_link
 
 HISTORY_LENGTH = 10_000
 KEPT_FILES = 1000
-PREVIEW_SIDE = 64
+PREVIEW_SIDE = 96
 PREVIEW_IMAGE, PREVIEW_WITH_METADATA = 1, 4
 FORMAT_PNG = 2
 
@@ -212,7 +212,7 @@ class _Execution:
         await self._progress_state(self._node, done, of, "running")
         await self._tell("progress", position | {"node": self._node})
         key = f"{self._prompt.prompt_id}{done}".encode()
-        await self.show(png.picture(PREVIEW_SIDE, PREVIEW_SIDE, key))
+        await self.show(png.picture(PREVIEW_SIDE, PREVIEW_SIDE, key, grid=png.COARSE))
 
     async def show(self, image: bytes) -> None:
         """See comfyui_nodes.Workbench."""

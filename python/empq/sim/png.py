@@ -9,12 +9,14 @@ from math import sin
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: The pattern is computed on a grid of at most this many cells a side and enlarged.
-GRID = 64
+FINE, COARSE = 48, 12
 
 
-def picture(width: int, height: int, key: bytes, text: dict[str, str] | None = None) -> bytes:
+def picture(
+    width: int, height: int, key: bytes, text: dict[str, str] | None = None, grid: int = FINE
+) -> bytes:
     """An RGB picture; the same arguments give the same bytes. `text` goes into tEXt chunks."""
-    rows = _rows(width, height, hashlib.sha256(key).digest())
+    rows = _rows(width, height, hashlib.sha256(key).digest(), grid)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [_chunk(b"IHDR", header)]
     for keyword, value in (text or {}).items():
@@ -36,8 +38,8 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _rows(width: int, height: int, digest: bytes) -> bytes:
-    columns, lines = min(GRID, width), min(GRID, height)
+def _rows(width: int, height: int, digest: bytes, grid: int) -> bytes:
+    columns, lines = min(grid, width), min(grid, height)
     across = [width * (n + 1) // columns - width * n // columns for n in range(columns)]
     rows: list[bytes] = []
     for line in range(lines):

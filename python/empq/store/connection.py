@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
 
 from empq.errors import StartRefused
-from empq.settings_sources import without_password
+from empq.settings import without_password
 
 logger = logging.getLogger(__name__)
 

@@ -168,7 +168,7 @@ class RoundTrips:
                 future.exception()  # a caller that is gone need not look
 
 
-class NoScript(EmpqError):
+class NoScript(Unavailable):
     """Redis does not know a script: it was not run."""
 
 

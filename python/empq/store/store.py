@@ -10,8 +10,7 @@ import msgspec
 from redis.asyncio.connection import AbstractConnection
 
 from empq.errors import StartRefused
-from empq.settings import DEFAULT_ACCEPT_SECONDS, DEFAULT_LEASE_SECONDS, Settings
-from empq.settings_sources import without_password
+from empq.settings import DEFAULT_ACCEPT_SECONDS, DEFAULT_LEASE_SECONDS, Settings, without_password
 from empq.store import record, scripts
 from empq.store.calls import MOST_ITEMS, Batch, ScriptCalls, Tick
 from empq.store.connection import ask, check_server, connection_factory, refusal

@@ -93,14 +93,18 @@ def load(flags: Flags, variables: FromEnvironment) -> Worker:
         (stated.hub, f"{tables.name}: worker.hub"),
         (DEFAULT_HUB, "the default"),
     )
-    backends = [_backend(index, table, tables) for index, table in enumerate(tables.connectors)]
     _check_capabilities(stated.capabilities, tables.name)
+    slots = _slots(flags, stated, tables.name)
+    backends = [
+        _backend(f"{tables.name}: connector[{index}]", table, slots or 1)
+        for index, table in enumerate(tables.connectors)
+    ]
     return Worker(
         HubAddress.parse(hub, hub_source),
         worker_id,
         backends,
         token=flags.token or variables.token or stated.token,
-        slots=_slots(flags, stated, tables.name),
+        slots=slots,
         capabilities=stated.capabilities,
         grace_seconds=flags.grace_seconds,
     )
@@ -132,10 +136,7 @@ def _tables(flags: Flags) -> FileTables:
 
 def _simulated() -> FileTables:
     capabilities = {"hardware": SIMULATED_HARDWARE}
-    connectors = [
-        {"service": service, "kind": "simulation", "slots": SIMULATED_SLOTS}
-        for service in SIMULATED_SERVICES
-    ]
+    connectors = [{"service": service, "kind": "simulation"} for service in SIMULATED_SERVICES]
     table = WorkerTable(slots=SIMULATED_SLOTS, capabilities=capabilities)
     return FileTables("--simulate", table, connectors)
 
@@ -144,8 +145,8 @@ def _only_comfyui(url: str) -> FileTables:
     return FileTables("--comfyui", WorkerTable(), [{"kind": "comfyui", "url": url}])
 
 
-def _backend(index: int, table: Any, tables: FileTables) -> Backend:
-    where = f"{tables.name}: connector[{index}]"
+def _backend(where: str, table: Any, slots: int) -> Backend:
+    """`slots` is what a connector takes that states nothing: as many as the worker, whose bound holds for all together."""
     if not isinstance(table, dict):
         raise StartRefused(f"{where}: expected a table, [[connector]]")
     fields = cast(dict[str, Any], table)
@@ -156,7 +157,7 @@ def _backend(index: int, table: Any, tables: FileTables) -> Backend:
     return Backend(
         stated.service or kind.service,
         loading.build(kind, settings, where),
-        stated.slots or 1,
+        stated.slots or slots,
         stated.timeout_seconds,
         stated.breaker,
     )

@@ -116,6 +116,7 @@ class HubLink:
         if self._socket is not None:
             log.info("reconnecting reason=%s", reason)
             self._socket.transport.abort()
+            self._socket = None
 
     async def run(self) -> None:
         """Until `close`; raises WorkerExit where going on makes no sense."""

@@ -3,7 +3,7 @@
 -- keys     prefix
 -- args     { limit }
 -- returns  { ok, { lost workers }, index }, or no_dataset
--- emits    job_queued, job_failed
+-- emits    job_queued, job_failed, worker_disconnected
 -- includes keys, record, open_data, load, end_attempt, commit
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include keys
