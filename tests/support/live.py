@@ -12,7 +12,6 @@ from tests.support.processes import Hub, Program
 from tests.support.redis_server import RedisServer
 from tests.support.scene import Scene
 
-
 LEASE_SECONDS = 2
 
 
