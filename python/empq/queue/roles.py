@@ -13,15 +13,13 @@ LIMIT = 256
 class LeaseReaper:
     """Lost workers, accept and run time-outs, deadlines, unanswered cancellations; moves the lease clock on."""
 
-    def __init__(self, store: Store, on_ended: Callable[[], None]) -> None:
-        self._store, self._on_ended = store, on_ended
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def run_once(self) -> int:
         """How many workers and jobs expired."""
         _, (lost,) = await self._store.calls.run("expire_sessions", [LIMIT])
         _, (expired,) = await self._store.calls.run("expire_jobs", [LIMIT, random.randrange(2**31)])
-        if lost or expired:
-            self._on_ended()
         return lost + expired
 
 
