@@ -10,6 +10,8 @@ from typing import Final, final
 
 from empq.matching.interface import Applied, IndexFigures, Proposal, Verdict
 
+__all__ = ["DEBUG_BUILD", "RustMatcher", "__version__"]
+
 __version__: Final[str]
 """The version of the crate, which is that of the package."""
 
