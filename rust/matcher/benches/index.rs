@@ -1,5 +1,8 @@
 //! What a match and an entry cost. `cargo bench -p empq-matcher`; the rows are those of the bars.
 
+// criterion's macros make public functions without documentation.
+#![allow(missing_docs)]
+
 use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, BatchSize, Criterion};
@@ -115,40 +118,41 @@ fn entries(c: &mut Criterion) {
     let mut index = queue(1_000, 1_000, 1, 1_000);
     let mut number = 1_000_002;
     group.bench_function("add one lane to 1,000,000", |b| {
-        b.iter_batched(
-            || {
-                number += 1;
-                let lane = format!("{}:new-{number}", base(number % 1_000));
-                lane_entry(number, &lane, scattered(number), 1)
-            },
-            |entry| index.apply(&[&entry]),
-            BatchSize::SmallInput,
-        );
+        let new_lane = || {
+            number += 1;
+            let lane = format!("{}:new-{number}", base(number % 1_000));
+            lane_entry(number, &lane, scattered(number), 1)
+        };
+        b.iter_batched(new_lane, |it| index.apply(&[&it]), BatchSize::SmallInput);
     });
-    group.bench_function(
-        "one batch of 1,000 heads that move on, 1,000,000 lanes",
-        |b| {
-            b.iter_batched(
-                || {
-                    (0..1_000_u64)
-                        .map(|_| {
-                            number += 1;
-                            let place = scattered(number) % 1_000_000;
-                            let lane =
-                                format!("{}:customer-{}", base(place / 1_000), place % 1_000);
-                            lane_entry(number, &lane, scattered(number), 1)
-                        })
-                        .collect::<Vec<_>>()
-                },
-                |batch| {
-                    let batch: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
-                    index.apply(&batch)
-                },
-                BatchSize::SmallInput,
-            );
-        },
-    );
+    number = 10_000_000;
+    group.bench_function("1,000 entries, 1,000,000 lanes", |b| {
+        let batch = || moves(&mut number, 1_000, 1_000);
+        b.iter_batched(batch, |it| apply(&mut index, &it), BatchSize::LargeInput);
+    });
+    drop(index);
+    let mut index = queue(1_000, 1, 1_000, 2);
+    group.bench_function("1,000 entries, 1,000 lanes", |b| {
+        let batch = || moves(&mut number, 1_000, 1);
+        b.iter_batched(batch, |it| apply(&mut index, &it), BatchSize::LargeInput);
+    });
     group.finish();
+}
+
+fn apply(index: &mut Index, batch: &[Vec<u8>]) {
+    let batch: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
+    index.apply(&batch).unwrap();
+}
+
+/// Entries that give 1,000 lanes another head.
+fn moves(number: &mut u64, shapes: u64, customers: u64) -> Vec<Vec<u8>> {
+    let entry = |_| {
+        *number += 1;
+        let place = scattered(*number) % (shapes * customers);
+        let lane = format!("{}:customer-{}", base(place / customers), place % customers);
+        lane_entry(*number, &lane, scattered(*number), 1)
+    };
+    (0..1_000).map(entry).collect()
 }
 
 criterion_group!(benches, matches, entries);

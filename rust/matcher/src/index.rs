@@ -56,7 +56,7 @@ pub struct Figures {
 /// What a batch touched, to be told at its end.
 #[derive(Default)]
 struct Changes<'a> {
-    grown: HashSet<LaneId>,
+    grown: Vec<LaneId>,
     touched: HashMap<&'a str, Vec<LaneId>>,
     stale: HashSet<&'a str>,
 }
@@ -248,7 +248,7 @@ impl Index {
         self.filled_lanes -= usize::from(before > 0 && entry.count == 0);
         self.shapes.settle(id, &mut self.lanes);
         if entry.count > before {
-            changes.grown.insert(id);
+            changes.grown.push(id);
         }
         if entry.count == 0 {
             self.lanes.note_emptied(number, id);
@@ -297,7 +297,9 @@ impl Index {
     }
 
     fn tell(&self, changes: Changes<'_>, last_number: u64) -> Applied {
-        let mut grown: Vec<LaneId> = changes.grown.into_iter().collect();
+        let mut grown = changes.grown;
+        grown.sort_unstable();
+        grown.dedup();
         grown.retain(|&lane| self.lanes.get(lane).count > 0);
         grown.sort_by(|&one, &other| self.compare_lanes(one, other));
         let holds_jobs = |lanes: &[LaneId]| lanes.iter().any(|&it| self.lanes.get(it).count > 0);

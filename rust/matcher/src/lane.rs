@@ -18,7 +18,7 @@ pub(crate) const KEPT_NUMBERS: u64 = 10_000;
 const CHUNK: usize = 1024;
 const NOWHERE: u32 = u32::MAX;
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct LaneId(u32);
 
 impl LaneId {
