@@ -5,6 +5,7 @@ import inspect
 from pathlib import Path
 
 import pytest
+
 from empq.matching import _rust, interface
 from empq.matching.interface import Applied, IndexFigures, Proposal, Verdict
 
