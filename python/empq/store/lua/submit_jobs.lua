@@ -25,11 +25,11 @@ end
 if idempotency_id ~= "" then
   local kept = redis.call("GET", KEY.idempotency .. idempotency_id)
   if kept then
-    local answer = cmsgpack.unpack(kept)
-    if answer[1] ~= body_digest then
+    local first = cmsgpack.unpack(kept)
+    if first[1] ~= body_digest then
       return cmsgpack.pack({ "idempotency_mismatch", {} })
     end
-    return cmsgpack.pack({ "replayed", answer[2] })
+    return cmsgpack.pack({ "replayed", first[2] })
   end
 end
 
