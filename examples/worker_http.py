@@ -7,9 +7,9 @@ import json
 import os
 import sys
 import threading
-import time
-import urllib.error
 import urllib.request
+from contextlib import suppress
+from urllib.error import HTTPError
 
 HUB, WORKER = sys.argv[1].rstrip("/"), sys.argv[2]
 CAPABILITIES = {"services": [{"name": "shouting", "models": "all"}], "job_types": ["shout"]}
@@ -17,19 +17,20 @@ held = {}  # job id -> attempt; only what heartbeats list stays ours
 
 
 def call(path, body, seconds=60):
-    headers = {"Content-Type": "application/json"}
-    if token := os.environ.get("EMPQ_TOKEN"):
-        headers["Authorization"] = f"Bearer {token}"
+    headers = {"Authorization": f"Bearer {os.environ.get('EMPQ_TOKEN', '')}"}
     request = urllib.request.Request(HUB + path, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=seconds) as answer:
         return json.loads(answer.read() or b"null")
 
 
+def heartbeat():
+    jobs = [{"job_id": job, "attempt": attempt} for job, attempt in list(held.items())]
+    call(f"/api/workers/{WORKER}/heartbeat", {"current_jobs": jobs})
+
+
 def heartbeats(every_seconds):
-    while True:
-        time.sleep(every_seconds)
-        jobs = [{"job_id": job, "attempt": attempt} for job, attempt in list(held.items())]
-        call(f"/api/workers/{WORKER}/heartbeat", {"current_jobs": jobs})
+    while not threading.Event().wait(every_seconds):
+        heartbeat()
 
 
 def run(job):
@@ -45,16 +46,15 @@ def run(job):
 
 def main():
     registered = call("/api/workers", {"worker_id": WORKER, "capabilities": CAPABILITIES})
-    every = registered["heartbeat_ms"] / 1000
-    threading.Thread(target=heartbeats, args=(every,), daemon=True).start()
+    every_seconds = registered["heartbeat_ms"] / 1000
+    threading.Thread(target=heartbeats, args=(every_seconds,), daemon=True).start()
     while True:
         for job in call(f"/api/workers/{WORKER}/claim?wait_ms=20000", {})["jobs"]:
             held[job["job_id"]] = job["attempt"]
-            try:
+            with suppress(HTTPError):  # 409: cancelled, or somebody else's by now
                 run(job)
-            except urllib.error.HTTPError as error:  # 409: cancelled, or somebody else's by now
-                print(job["job_id"], error.read().decode(), file=sys.stderr)
             del held[job["job_id"]]
+            heartbeat()  # one that leaves the job out frees its slot also then
 
 
 main()

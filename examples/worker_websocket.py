@@ -10,7 +10,7 @@ import sys
 
 from websockets.asyncio.client import connect
 
-HUB, WORKER = sys.argv[1].rstrip("/"), sys.argv[2]
+HUB, WORKER, TOKEN = sys.argv[1] + "/ws/worker", sys.argv[2], os.environ.get("EMPQ_TOKEN", "")
 CAPABILITIES = {"services": [{"name": "counting", "models": "all"}], "job_types": ["count"]}
 held = {}  # job id -> (attempt, task); only what heartbeats list stays ours
 
@@ -18,35 +18,33 @@ held = {}  # job id -> (attempt, task); only what heartbeats list stays ours
 async def run(job, send):
     fence = {name: job[name] for name in ("job_id", "attempt", "lease")}
     try:
-        last = int(job["payload"]["to"])
-        for number in range(last):
+        for number in range(last := int(job["payload"]["to"])):
             await send("update_job_progress", **fence, progress=100 * number / last)
             await asyncio.sleep(0.2)
         await send("complete_job", **fence, result={"counted": last})
     except (KeyError, TypeError, ValueError):
         await send("fail_job", **fence, error="payload.to must be a number", retry=False)
-    finally:  # also when cancelled: a heartbeat that leaves the job out frees its slot
-        del held[job["job_id"]]
-        await send("claim_job")
+    except asyncio.CancelledError:  # cancel_job: the hub waits for word that the slot is free
+        await send("release_job", **fence)
+    del held[job["job_id"]]
+    await send("claim_job")
 
 
-async def heartbeats(every_seconds, send):
+async def heartbeats(registered, send):
     while True:
-        await asyncio.sleep(every_seconds)
+        await asyncio.sleep(registered["heartbeat_ms"] / 1000)
         jobs = [{"job_id": job, "attempt": attempt} for job, (attempt, _) in held.items()]
         await send("worker_heartbeat", current_jobs=jobs)
 
 
 async def main():
-    headers = {"Authorization": f"Bearer {os.environ.get('EMPQ_TOKEN', '')}"}
-    async with connect(f"{HUB}/ws/worker", additional_headers=headers) as socket:
+    async with connect(HUB, additional_headers={"Authorization": f"Bearer {TOKEN}"}) as socket:
 
         def send(type, **fields):
             return socket.send(json.dumps({"type": type, **fields}))
 
         await send("register_worker", worker_id=WORKER, capabilities=CAPABILITIES, protocol=1)
-        every_seconds = json.loads(await socket.recv())["heartbeat_ms"] / 1000
-        beating = asyncio.create_task(heartbeats(every_seconds, send))
+        beating = asyncio.create_task(heartbeats(json.loads(await socket.recv()), send))
         await send("claim_job")
         async for frame in socket:
             match json.loads(frame):

@@ -13,6 +13,8 @@ from empq.store.store import Store
 from tests.support.clock import NOW_MS
 from tests.support.redis_server import RedisServer
 
+pytest_plugins = ["tests.support.live"]
+
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:

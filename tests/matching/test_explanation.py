@@ -137,7 +137,7 @@ QUOTES: list[tuple[dict[str, Any], dict[str, Any], str, Any, Any]] = [
     ({"not": {"geographic_region": "eu"}}, {"location": {"region": "eu-1"}}, "not.geographic_region", "eu", "eu-1"),
     ({"not": {"cost_tier": "standard"}}, {}, "not.cost_tier", "standard", None),
     ({"not": {"constraints": [{"key": "k", "op": "not_exists"}]}}, {}, "not.constraints[0]", {"key": "k", "op": "not_exists"}, None),
-    ({}, {"job_types": []}, "job_types", None, None),
+    ({}, {"job_types": []}, "job_types", None, []),
     ({}, {"customer_access": {"denied_customers": [""]}}, "customer_access", None, None),
     ({"service_type": "s"}, {"services": [{"name": "s", "healthy": False}]}, "service_health", None, None),
 ]  # fmt: skip

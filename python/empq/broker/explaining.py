@@ -70,7 +70,14 @@ class Explaining:
         verdicts = judge(sent)
         facts = await self._facts([verdict.worker_id for verdict in verdicts])
         return explanation(
-            verdicts, sent, facts, judge, timeout_seconds=timeout_seconds, limit=limit
+            verdicts,
+            sent,
+            facts,
+            judge,
+            timeout_seconds=timeout_seconds,
+            job_type=job_type,
+            customer=customer,
+            limit=limit,
         )
 
     async def _facts(self, worker_ids: list[str]) -> dict[str, WorkerFacts]:

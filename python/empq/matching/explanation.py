@@ -11,12 +11,14 @@ from typing import Any
 from empq.matching.interface import Verdict
 from empq.matching.nearest_miss import Rematch, nearest_miss
 from empq.matching.paths import (
+    LISTS,
     WorkerFacts,
     as_sent,
     counted,
     offered_at,
     parse_rule,
     required_at,
+    value_at,
 )
 from empq.matching.summary import summary
 
@@ -41,6 +43,8 @@ def explanation(
     rematch: Rematch,
     *,
     timeout_seconds: float | None = None,
+    job_type: str | None = None,
+    customer: str = "",
     limit: int = 1000,
 ) -> dict[str, Any]:
     """{summary, verdict: now | busy | never, eligible, total, workers, nearest_miss}.
@@ -51,8 +55,15 @@ def explanation(
     """
     eligible = [verdict.worker_id for verdict in verdicts if not verdict.rules]
     fits = any(PASSING.issuperset(verdict.rules) for verdict in verdicts)
+    standing = {"job_types": job_type, "customer_access": customer or None}
     listed = [
-        _worker(verdict, required, workers.get(verdict.worker_id, _NO_FACTS), timeout_seconds)
+        _worker(
+            verdict,
+            required,
+            workers.get(verdict.worker_id, _NO_FACTS),
+            timeout_seconds,
+            standing,
+        )
         for verdict in verdicts[:limit]
     ]
     return {
@@ -70,6 +81,7 @@ def _worker(
     required: Mapping[str, Any],
     facts: WorkerFacts,
     timeout_seconds: float | None,
+    standing: Mapping[str, str | None],
 ) -> dict[str, Any]:
     dimensions = verdict.dimensions
     return {
@@ -78,15 +90,25 @@ def _worker(
         "score": verdict.score,
         "dimensions": dimensions and dict(zip(DIMENSIONS, dimensions, strict=True)),
         "rejections": [
-            _rejection(rule, required, facts, timeout_seconds) for rule in verdict.rules
+            _rejection(rule, required, facts, timeout_seconds, standing) for rule in verdict.rules
         ],
     }
 
 
 def _rejection(
-    rule: str, required: Mapping[str, Any], facts: WorkerFacts, timeout_seconds: float | None
+    rule: str,
+    required: Mapping[str, Any],
+    facts: WorkerFacts,
+    timeout_seconds: float | None,
+    standing: Mapping[str, str | None],
 ) -> dict[str, Any]:
     path = parse_rule(rule)
+    if rule in LISTS:
+        return {
+            "rule": rule,
+            "required": standing[rule],
+            "offered": value_at(facts.capabilities, LISTS[rule]),
+        }
     if not path.is_requirement:
         figures = counted(rule, required, facts)
         return {"rule": rule, "required": figures, "offered": figures}

@@ -30,6 +30,11 @@ _OFFERED = {
     "cost_tier": ("cost", "tier"),
     "timeout_minutes": ("performance", "max_processing_time_minutes"),
 }
+#: Rules that are no requirement path, by where their list stands in the capabilities.
+LISTS = {
+    "customer_access": ("customer_access", "allowed_customers"),
+    "job_types": ("job_types",),
+}
 _RULE = re.compile(r"(not\.)?([a-z_.]+)(?:\[(\d+)\])?\Z")
 
 

@@ -231,16 +231,15 @@ def _passes(filters: JobFilters, record: JobRecord) -> bool:
     return all(value is None or value == actual for value, actual in wanted)
 
 
-def _filters_digest(filters: JobFilters) -> str:
-    return hashlib.blake2b(msgspec.json.encode(filters), digest_size=6).hexdigest()
+def _digest(filters: JobFilters, created: int, job_id: str) -> str:
+    """Ties a position to its filters, so that a cursor that was cut off is no other position."""
+    text = b"%b %d %b" % (msgspec.json.encode(filters), created, job_id.encode())
+    return hashlib.blake2b(text, digest_size=6).hexdigest()
 
 
 def _make_cursor(last: tuple[int, str], filters: JobFilters) -> str:
-    return (
-        base64.urlsafe_b64encode(f"{_filters_digest(filters)} {last[0]} {last[1]}".encode())
-        .decode()
-        .rstrip("=")
-    )
+    text = f"{_digest(filters, *last)} {last[0]} {last[1]}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def _parse_cursor(cursor: str, filters: JobFilters) -> tuple[int, str]:
@@ -248,7 +247,7 @@ def _parse_cursor(cursor: str, filters: JobFilters) -> tuple[int, str]:
         digest, created, job_id = (
             base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
         )
-        if digest == _filters_digest(filters):
+        if digest == _digest(filters, int(created), job_id):
             return int(created), job_id
     except ValueError:
         pass

@@ -10,6 +10,7 @@ import msgspec
 
 from empq.errors import (
     EmpqError,
+    FieldError,
     IdempotencyMismatch,
     InvalidField,
     NotFound,
@@ -52,6 +53,7 @@ class Prepared(NamedTuple):
     job: NewJob
     envelope: bytes
     shape: Shape
+    pointer: str = ""  # where it stands in the body
 
 
 class Submissions:
@@ -129,7 +131,7 @@ class Submissions:
         if key is None:
             self._announce(prepared)
             result = await self._store.submit.add((prepared.job, prepared.shape), prepared.envelope)
-            return self._answer(result, prepared, ""), False
+            return _answer(result, prepared), False
         answers, replayed = await self._store_many([prepared], False, key)
         answer = answers[0]
         if isinstance(answer, EmpqError):
@@ -145,11 +147,9 @@ class Submissions:
             chunk = prepared[start : start + MOST_ITEMS]
             results, repeated = await self._store_chunk(chunk, partial, key, start)
             replayed = replayed and repeated
-            for position, (result, item) in enumerate(zip(results, chunk, strict=True), start):
+            for result, item in zip(results, chunk, strict=True):
                 try:
-                    answers.append(
-                        self._answer(result, item, f"/jobs/{position}" if len(prepared) > 1 else "")
-                    )
+                    answers.append(_answer(result, item))
                 except EmpqError as error:
                     if not partial:
                         raise
@@ -169,26 +169,16 @@ class Submissions:
         )
         if token == "idempotency_mismatch":
             raise IdempotencyMismatch("this Idempotency-Key was used with another body")
+        if token == "refused":  # nothing is stored; the first fault is told
+            for result, item in zip(results, chunk, strict=True):
+                if result[0] != "not_stored":
+                    _answer(result, item)
         return results, token == "replayed"
 
     def _announce(self, prepared: Prepared) -> None:
         record = prepared.job.record
         if not prepared.job.depends_on and not prepared.job.delay_ms:
             self.on_prepared(prepared.shape, f"{record.shape}:{record.customer}", record.priority)
-
-    def _answer(self, result: list[Any], prepared: Prepared, pointer: str) -> Submitted:
-        if result[0] == "unknown_dependency":
-            index = prepared.job.depends_on.index(result[1])
-            raise UnknownDependency(
-                f"{pointer}/depends_on/{index}: no job {result[1]} of this customer",
-                errors=InvalidField.at(
-                    f"{pointer}/depends_on/{index}", f"no job {result[1]} of this customer"
-                ).errors,
-            )
-        if result[0] != "ok":
-            raise InvalidField.at(pointer + result[1], "the time has passed already")
-        _, job_id, status, position, created = result
-        return Submitted(job_id, status, position or None, None, rfc3339(created) or "")
 
     async def _demand_dependencies(self, prepared: list[Prepared]) -> None:
         """For batches of several calls: refuse before the first is stored."""
@@ -199,12 +189,12 @@ class Submissions:
             for name, job in zip(wanted, await self._store.jobs(wanted), strict=True)
             if job
         }
-        for position, item in enumerate(prepared):
+        for item in prepared:
             for name in item.job.depends_on:
                 if name not in own and (
                     name not in known or known[name].customer != item.job.record.customer
                 ):
-                    self._answer(["unknown_dependency", name], item, f"/jobs/{position}")
+                    _answer(["unknown_dependency", name], item)
 
     # ------------------------------------------------------------------ validation
 
@@ -239,6 +229,7 @@ class Submissions:
             NewJob(job_id, record, depends_on, delay),
             envelope,
             Shape(shape.base, shape.document.decode()),
+            pointer,
         )
 
     def _record(
@@ -307,6 +298,19 @@ def _identity(key: IdempotencyKey, start: int) -> tuple[str, str]:
         f"{key.scope}\0{key.key}\0{start}".encode(), digest_size=16
     ).hexdigest()
     return scoped, hashlib.blake2b(key.body, digest_size=16).hexdigest()
+
+
+def _answer(result: list[Any], prepared: Prepared) -> Submitted:
+    """What the script says of one job. Raises UnknownDependency, InvalidField."""
+    pointer = prepared.pointer
+    if result[0] == "unknown_dependency":
+        where = f"{pointer}/depends_on/{prepared.job.depends_on.index(result[1])}"
+        detail = f"no job {result[1]} of this customer"
+        raise UnknownDependency(f"{where}: {detail}", errors=(FieldError(where, detail),))
+    if result[0] != "ok":
+        raise InvalidField.at(pointer + result[1], "the time has passed already")
+    _, job_id, status, position, created = result
+    return Submitted(job_id, status, position or None, None, rfc3339(created) or "")
 
 
 def _short(seconds: float) -> float | int:

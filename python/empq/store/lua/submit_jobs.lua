@@ -2,7 +2,7 @@
 -- moves    submit: (none) -> queued, pending
 -- keys     prefix
 -- args     { items: { { id, job, depends_on, delay_ms } }, shapes: { { base, document } }, partial, idempotency_id, body_digest }, then one envelope per item
--- returns  { index, results: { { ok, id, status, position, created_at } | { unknown_dependency, id } | { invalid_field, pointer } } }, or { replayed, results }, idempotency_mismatch, no_dataset, refused results
+-- returns  { index, results: { { ok, id, status, position, created_at } | { unknown_dependency, id } | { invalid_field, pointer } | { not_stored } } }, or { replayed, results }, idempotency_mismatch, no_dataset, refused results
 -- emits    job_queued, job_pending
 -- includes keys, record, open_data, load, place, history, end_job, commit, answer
 local prefix, args, texts = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV
@@ -16,7 +16,8 @@ local prefix, args, texts = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV
 -- @include commit
 -- @include answer
 local ANSWER_KEPT_SECONDS = 86400
-local items, shapes, partial, idempotency_id, body_digest = args[1], args[2], args[3], args[4], args[5]
+local items, shapes, idempotency_id, body_digest = args[1], args[2], args[4], args[5]
+local partial = args[3] == 1
 
 local data = open_data()
 if not data then
@@ -71,6 +72,9 @@ for i, item in ipairs(items) do
   end
 end
 if refused > 0 and not partial then
+  for i = 1, #items do
+    results[i] = results[i] or { "not_stored" }
+  end
   return cmsgpack.pack({ "refused", results })
 end
 
