@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ from empq.notify.metrics import Metrics
 from empq.notify.statistics import Statistics
 from empq.notify.subscriptions import Subscriptions
 from empq.queue.reading import JobReader
-from empq.queue.roles import LIMIT, DependantSettler, DuePromoter, LeaseReaper, RetentionJanitor
+from empq.queue.roles import (
+    LIMIT,
+    DependantSettler,
+    DuePromoter,
+    LeaseReaper,
+    LogTrimmer,
+    RetentionJanitor,
+)
 from empq.queue.submission import Submissions
 from empq.queue.transitions import Transitions
 from empq.queue.workflows import Workflows
@@ -114,6 +122,7 @@ def _roles(store: Store, lease_ms: int, artifacts: FileStore) -> list[Background
         BackgroundService(
             "forget", JANITOR_SECONDS, RetentionJanitor(store, artifacts.forget).run_once, LIMIT
         ),
+        BackgroundService("trim", JANITOR_SECONDS, LogTrimmer(store).run_once, sys.maxsize),
     ]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 
+from empq.store.keys import key
 from empq.store.store import Store
 
 LIMIT = 256
+MOST_LOG_BYTES = 64 * 1024 * 1024
 
 
 class LeaseReaper:
@@ -59,3 +61,19 @@ class RetentionJanitor:
         for job_id in gone:
             await self._on_forgotten(job_id)
         return len(gone)
+
+
+class LogTrimmer:
+    """Keeps the event log within its bytes; the script that appends bounds its entries. A hub that is too far behind rebuilds."""
+
+    def __init__(self, store: Store, most_bytes: int = MOST_LOG_BYTES) -> None:
+        self._store, self._most_bytes = store, most_bytes
+
+    async def run_once(self) -> int:
+        """How many entries were dropped."""
+        size = await self._store.command("MEMORY", "USAGE", key("events"))
+        if not size or size <= self._most_bytes:
+            return 0
+        length = await self._store.command("XLEN", key("events"))
+        kept = length * self._most_bytes // (2 * size)
+        return await self._store.command("XTRIM", key("events"), "MAXLEN", kept)
