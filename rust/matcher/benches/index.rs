@@ -62,11 +62,7 @@ fn queue(shapes: u64, customers: u64, jobs: u64, one_in: u64) -> Index {
     index.set_worker("w", 1, capabilities).unwrap();
     index.apply(&[&worker_entry(1, "w")]).unwrap();
     for shape in 0..shapes {
-        let memory = if shape % one_in == one_in / 2 {
-            16384
-        } else {
-            49152
-        };
+        let memory = if shape % one_in == one_in / 2 { 16384 } else { 49152 };
         let document = format!(
             r#"{{"type": "image", "service": "comfyui", "models": ["m{shape}"], "isolation": 0,
                 "hardware": {{"gpu_memory_gb": {memory}, "ram_gb": {shape}}}}}"#
@@ -104,12 +100,43 @@ fn matches(c: &mut Criterion) {
     });
     drop(own);
     let mut million = queue(1_000_000, 1, 1, 1_000);
-    group.bench_function(
-        "1,000,000 lanes of one job, each its own shape, fits 0.1 %",
-        |b| {
-            b.iter(|| million.propose(black_box("w"), 1));
-        },
-    );
+    group.bench_function("1,000,000 lanes of one job, each its own shape, fits 0.1 %", |b| {
+        b.iter(|| million.propose(black_box("w"), 1));
+    });
+    drop(million);
+    let mut customers = queue(10, 10_000, 1, 2);
+    group.bench_function("100,000 lanes of 10,000 customers, all admitted", |b| {
+        b.iter(|| customers.propose(black_box("w"), 1));
+    });
+    let capabilities = br#"{"services": [{"name": "comfyui", "models": "all"}],
+        "hardware": {"gpu_memory_gb": 24576, "ram_gb": 65536},
+        "allowed_customers": ["customer-77"]}"#;
+    customers.set_worker("w", 2, capabilities).unwrap();
+    assert_eq!(customers.propose("w", 1).len(), 1);
+    group.bench_function("100,000 lanes of 10,000 customers, one admitted", |b| {
+        b.iter(|| customers.propose(black_box("w"), 1));
+    });
+    group.finish();
+}
+
+fn explanations(c: &mut Criterion) {
+    let mut index = Index::new();
+    for worker in 0..1_000 {
+        let capabilities = format!(
+            r#"{{"services": [{{"name": "comfyui", "models": "all"}}], "region": "us-east-{worker}",
+                "hardware": {{"gpu_memory_gb": {}}}}}"#,
+            worker * 100
+        );
+        let name = format!("worker-{worker}");
+        index.set_worker(&name, 1, capabilities.as_bytes()).unwrap();
+        index.apply(&[&worker_entry(worker + 1, &name)]).unwrap();
+    }
+    let document = br#"{"type": "image", "service": "comfyui", "models": ["m"], "region": ["us"],
+        "hardware": {"gpu_memory_gb": 50000}}"#;
+    let mut group = c.benchmark_group("explain");
+    group.bench_function("one job against 1,000 workers", |b| {
+        b.iter(|| index.explain(black_box(document), "x", &[]));
+    });
     group.finish();
 }
 
@@ -155,5 +182,5 @@ fn moves(number: &mut u64, shapes: u64, customers: u64) -> Vec<Vec<u8>> {
     (0..1_000).map(entry).collect()
 }
 
-criterion_group!(benches, matches, entries);
+criterion_group!(benches, matches, entries, explanations);
 criterion_main!(benches);

@@ -89,11 +89,8 @@ impl Index {
         if self.shapes.is_known(base) {
             return Ok(());
         }
-        let requirements =
-            Requirements::compile(document, &mut self.symbols).map_err(|reason| Error::Shape {
-                base: base.into(),
-                reason,
-            })?;
+        let requirements = Requirements::compile(document, &mut self.symbols)
+            .map_err(|reason| Error::Shape { base: base.into(), reason })?;
         self.shapes.show(base, requirements, &self.lanes);
         Ok(())
     }
@@ -103,13 +100,8 @@ impl Index {
     /// # Errors
     /// [`Error::Capabilities`] where the document is malformed.
     pub fn set_worker(&mut self, id: &str, version: i64, document: &[u8]) -> Result<(), Error> {
-        let (capabilities, services) =
-            Capabilities::compile(document, &mut self.symbols).map_err(|reason| {
-                Error::Capabilities {
-                    worker_id: id.into(),
-                    reason,
-                }
-            })?;
+        let (capabilities, services) = Capabilities::compile(document, &mut self.symbols)
+            .map_err(|reason| Error::Capabilities { worker_id: id.into(), reason })?;
         let worker = self.worker_or_new(id);
         if worker.offer.as_ref().is_some_and(|it| version < it.version) {
             return Ok(());
@@ -120,11 +112,7 @@ impl Index {
         if let Some(before) = before {
             self.profiles.leave(before.profile);
         }
-        self.worker_or_new(id).offer = Some(Offer {
-            version,
-            profile,
-            services,
-        });
+        self.worker_or_new(id).offer = Some(Offer { version, profile, services });
         Ok(())
     }
 
@@ -278,12 +266,7 @@ impl Index {
             customers: Vec::new(),
             strict_customers: Vec::new(),
         };
-        for &HeldEntry {
-            customer,
-            service,
-            strict,
-        } in &entry.held
-        {
+        for &HeldEntry { customer, service, strict } in &entry.held {
             let customer = self.symbols.intern(customer);
             add_once(&mut standing.customers, customer);
             if strict {

@@ -50,9 +50,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
     let worker = || 0..WORKERS.len();
     // Now and then a number is far beyond the last, so that emptied lanes are forgotten.
     let lateness = || prop_oneof![10 => 0..3_u64, 1 => Just(u64::MAX)];
-    let state = select(vec![
-        "online", "online", "online", "online", "draining", "offline",
-    ]);
+    let state = select(vec!["online", "online", "online", "online", "draining", "offline"]);
     prop_oneof![
         6 => (0..SHAPES, any_document()).prop_map(|(shape, document)| {
             Operation::AddShape(shape, document)
@@ -119,14 +117,8 @@ impl Scan {
         worker: &str,
     ) -> Option<i64> {
         let document = self.documents.get(&shape)?;
-        let verdicts = self
-            .rules
-            .explain(document.0.as_bytes(), customer, avoided)
-            .unwrap();
-        verdicts
-            .into_iter()
-            .find(|it| it.worker_id == worker)?
-            .score
+        let verdicts = self.rules.explain(document.0.as_bytes(), customer, avoided).unwrap();
+        verdicts.into_iter().find(|it| it.worker_id == worker)?.score
     }
 
     fn take(&mut self, lane: ScannedLane) {
@@ -142,20 +134,14 @@ impl Scan {
     }
 
     fn propose(&mut self, worker: &str, limit: usize) -> Vec<Proposal> {
-        let mut filled: Vec<(String, ScannedLane)> = (self.lanes.clone().into_iter())
-            .filter(|(_, lane)| lane.count > 0)
-            .collect();
+        let mut filled: Vec<(String, ScannedLane)> =
+            (self.lanes.clone().into_iter()).filter(|(_, lane)| lane.count > 0).collect();
         filled.sort_by_key(|(id, lane)| (lane.rank, lane.member.clone(), id.clone()));
         let mut proposals = Vec::new();
         for (id, lane) in filled {
             let score = self.score(lane.shape, &lane.avoided, lane.customer, worker);
             if let Some(score) = score.filter(|_| proposals.len() < limit) {
-                proposals.push(Proposal {
-                    lane: id,
-                    rank: lane.rank,
-                    member: lane.member,
-                    score,
-                });
+                proposals.push(Proposal { lane: id, rank: lane.rank, member: lane.member, score });
             }
         }
         proposals
@@ -196,9 +182,7 @@ impl Pair {
             Operation::SetWorker(worker, version, document) => {
                 for index in [&mut self.index, &mut self.scan.rules] {
                     let document = document.to_string();
-                    index
-                        .set_worker(WORKERS[worker], version, document.as_bytes())
-                        .unwrap();
+                    index.set_worker(WORKERS[worker], version, document.as_bytes()).unwrap();
                 }
             }
             Operation::RemoveWorker(worker) => {
@@ -206,23 +190,11 @@ impl Pair {
                 self.scan.rules.remove_worker(WORKERS[worker]);
                 self.scan.idle_since_ms.remove(WORKERS[worker]);
             }
-            Operation::LaneEntry {
-                late,
-                lane,
-                rank,
-                is_text,
-                count,
-            } => {
+            Operation::LaneEntry { late, lane, rank, is_text, count } => {
                 let number = self.number(late);
                 self.take_lane(number, lane, rank, is_text, count);
             }
-            Operation::WorkerEntry {
-                late,
-                worker,
-                state,
-                idle_since_ms,
-                held,
-            } => {
+            Operation::WorkerEntry { late, worker, state, idle_since_ms, held } => {
                 let number = self.number(late);
                 self.take_worker(number, WORKERS[worker], state, idle_since_ms, &held);
             }
@@ -253,15 +225,7 @@ impl Pair {
         let member = member(self.number, is_text);
         let entry = lane_entry(number, &id, rank, &member, count);
         self.index.apply(&[&entry]).unwrap();
-        self.scan.take(ScannedLane {
-            shape,
-            avoided,
-            customer,
-            number,
-            rank,
-            member,
-            count,
-        });
+        self.scan.take(ScannedLane { shape, avoided, customer, number, rank, member, count });
     }
 
     fn take_worker(
@@ -299,11 +263,7 @@ impl Pair {
         assert_eq!(figures.jobs, filled().map(|it| it.count).sum::<u64>());
         assert_eq!(figures.lanes, filled().count());
         assert_eq!(figures.shapes, self.scan.documents.len());
-        let alive = self
-            .scan
-            .idle_since_ms
-            .values()
-            .filter(|it| it.2 != "offline");
+        let alive = self.scan.idle_since_ms.values().filter(|it| it.2 != "offline");
         assert_eq!(figures.workers, alive.count());
         for worker in WORKERS {
             let expected = self.scan.propose(worker, 3);

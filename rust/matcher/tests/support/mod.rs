@@ -57,11 +57,7 @@ impl Fellow {
     /// The same worker where customers have other names.
     pub fn with_customers(&self, rename: impl Fn(&str) -> String) -> Self {
         let mut renamed = self.clone();
-        for list in [
-            "/allowed_customers",
-            "/denied_customers",
-            "/affinity/preferred_customers",
-        ] {
+        for list in ["/allowed_customers", "/denied_customers", "/affinity/preferred_customers"] {
             let names = renamed.capabilities.pointer_mut(list);
             for name in names.and_then(Value::as_array_mut).into_iter().flatten() {
                 *name = json!(rename(name.as_str().unwrap()));
@@ -81,11 +77,7 @@ pub fn lane_id(shape: usize, avoided: &[&str], customer: &str) -> String {
 
 /// Members of both forms, the packed and the other, in one order.
 pub fn member(number: u64, is_text: bool) -> String {
-    let tail = if is_text {
-        "job"
-    } else {
-        "0195a3c2-7d3e-7b4a-9f10-1234567890ab"
-    };
+    let tail = if is_text { "job" } else { "0195a3c2-7d3e-7b4a-9f10-1234567890ab" };
     format!("{number:016x}{tail}")
 }
 
@@ -100,32 +92,30 @@ pub fn any_document() -> impl Strategy<Value = Document> {
         option::of(select(WORKERS.to_vec())),
         option::of(select(vec![10, 48])),
     );
-    demands.prop_map(
-        |(service, memory, isolation, region, model, quality, worker, too_much)| {
-            let mut document = json!({"type": "image", "isolation": isolation});
-            if let Some(service) = service {
-                document["service"] = json!(service);
-                document["models"] = json!(model.into_iter().collect::<Vec<_>>());
-            }
-            if memory > 0 {
-                document["hardware"] = json!({"gpu_memory_gb": memory});
-            }
-            if let Some(region) = region {
-                document["region"] = json!([region]);
-            }
-            if let Some(quality) = quality {
-                document["quality_level"] = json!(quality);
-            }
-            if let Some(worker) = worker {
-                document["prefer"] =
-                    json!([{"key": "worker_id", "op": "eq", "value": worker, "weight": 30}]);
-            }
-            if let Some(ram) = too_much {
-                document["not"] = json!({"hardware": {"ram_gb": ram}, "region": ["eu"]});
-            }
-            Document(document.to_string())
-        },
-    )
+    demands.prop_map(|(service, memory, isolation, region, model, quality, worker, too_much)| {
+        let mut document = json!({"type": "image", "isolation": isolation});
+        if let Some(service) = service {
+            document["service"] = json!(service);
+            document["models"] = json!(model.into_iter().collect::<Vec<_>>());
+        }
+        if memory > 0 {
+            document["hardware"] = json!({"gpu_memory_gb": memory});
+        }
+        if let Some(region) = region {
+            document["region"] = json!([region]);
+        }
+        if let Some(quality) = quality {
+            document["quality_level"] = json!(quality);
+        }
+        if let Some(worker) = worker {
+            document["prefer"] =
+                json!([{"key": "worker_id", "op": "eq", "value": worker, "weight": 30}]);
+        }
+        if let Some(ram) = too_much {
+            document["not"] = json!({"hardware": {"ram_gb": ram}, "region": ["eu"]});
+        }
+        Document(document.to_string())
+    })
 }
 
 pub fn any_capabilities() -> impl Strategy<Value = Value> {
@@ -140,23 +130,21 @@ pub fn any_capabilities() -> impl Strategy<Value = Value> {
         subsequence(vec!["m1", "m2"], 0..=2),
         customers(),
     );
-    offers.prop_map(
-        |(services, hardware, customers, limits, region, loaded, preferred)| {
-            let (services, healthy, capacity) = services;
-            let (isolation, allowed, denied) = customers;
-            let services: Vec<Value> = (services.iter())
-                .map(|name| {
-                    json!({"name": name, "models": ["m1", "m2"], "loaded": loaded,
+    offers.prop_map(|(services, hardware, customers, limits, region, loaded, preferred)| {
+        let (services, healthy, capacity) = services;
+        let (isolation, allowed, denied) = customers;
+        let services: Vec<Value> = (services.iter())
+            .map(|name| {
+                json!({"name": name, "models": ["m1", "m2"], "loaded": loaded,
                         "healthy": healthy || *name == "comfyui", "capacity": capacity})
-                })
-                .collect();
-            json!({"services": services, "isolation": isolation, "region": region,
+            })
+            .collect();
+        json!({"services": services, "isolation": isolation, "region": region,
                 "hardware": {"gpu_memory_gb": hardware.0, "ram_gb": hardware.1},
                 "allowed_customers": allowed, "denied_customers": denied,
                 "concurrent_jobs": limits.0, "max_concurrent_customers": limits.1,
                 "quality_levels": ["fast"], "affinity": {"preferred_customers": preferred}})
-        },
-    )
+    })
 }
 
 pub fn any_held() -> impl Strategy<Value = Vec<Held>> {
@@ -217,23 +205,13 @@ pub fn build(queue: &Queue, fleet: &[Fellow]) -> Index {
     for fellow in fleet {
         number += 1;
         let document = fellow.capabilities.to_string();
-        index
-            .set_worker(&fellow.id, 1, document.as_bytes())
-            .unwrap();
-        let entry = worker_entry(
-            number,
-            &fellow.id,
-            1,
-            "online",
-            fellow.idle_since_ms,
-            &fellow.held,
-        );
+        index.set_worker(&fellow.id, 1, document.as_bytes()).unwrap();
+        let entry =
+            worker_entry(number, &fellow.id, 1, "online", fellow.idle_since_ms, &fellow.held);
         index.apply(&[&entry]).unwrap();
     }
     for (shape, document) in queue.documents.iter().enumerate() {
-        index
-            .add_shape(&format!("base{shape}"), document.0.as_bytes())
-            .unwrap();
+        index.add_shape(&format!("base{shape}"), document.0.as_bytes()).unwrap();
     }
     for lane in &queue.lanes {
         number += 1;
