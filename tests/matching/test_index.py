@@ -193,6 +193,8 @@ MALFORMED = [
     entry(1, [["b:c", 0.5, "a", 1]]),
     entry(1, [["b:c", 0, None, 1]]),
     entry(1, [["b:c", 0, "a", -1]]),
+    entry(1, [["b:c", 0, "a", 2**32]]),
+    entry(1, [["b:c", 2**63, "a", 1]]),
     entry(1, [], [["w", 1, "asleep", 0, []]]),
     entry(1, [], [["w", 1, "online", 0, [["c", "s"]]]]),
     entry(1, [], [["w", 1, "online", 0, [["c", "s", 2]]]]),
@@ -211,7 +213,8 @@ def test_of_a_batch_with_a_malformed_entry_nothing_is_applied(
 
 
 @pytest.mark.parametrize(
-    "document", [b"", b"[]", b'{"gpu":1}', b'{"isolation":9}', b'{"models":1}']
+    "document",
+    [b"", b"[]", b'{"gpu":1}', b'{"isolation":9}', b'{"models":1}', b'{"hardware":{"gpus":1}}'],
 )
 def test_a_malformed_document_is_refused_and_changes_nothing(
     matcher: Matcher, document: bytes

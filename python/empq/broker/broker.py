@@ -169,10 +169,12 @@ class Broker:
             self._workers_due.add(worker_id)
             self._schedule()
 
-    def sweep(self) -> None:
-        """Every waiting claim looks again: what no event tells (a pause of avoidance that is over, a peer gone)."""
+    async def sweep(self) -> int:
+        """Every waiting claim looks again: what no event tells (an avoidance that is over, a peer gone)."""
+        before = self.waiting
         self._workers_due.update(self._parked)
         self._offer_due()
+        return before - self.waiting
 
     def _schedule(self) -> None:
         if not self._scheduled:

@@ -36,8 +36,11 @@ class BackgroundService:
             except EmpqError as error:
                 logger.debug("%s: %s", self.name, error)
                 done = 0
+            except Exception:  # a role must not end by a fault of one pass
+                logger.exception("%s failed", self.name)
+                done = 0
             if done:
-                logger.info("%s count=%d", self.name, done)
+                logger.debug("%s count=%d", self.name, done)
             for future in started:
                 self._waiting.remove(future)
                 if not future.done():

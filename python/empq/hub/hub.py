@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ from empq.notify.metrics import Metrics
 from empq.notify.statistics import Statistics
 from empq.notify.subscriptions import Subscriptions
 from empq.queue.reading import JobReader
-from empq.queue.roles import LIMIT, DependantSettler, DuePromoter, LeaseReaper, RetentionJanitor
+from empq.queue.roles import (
+    LIMIT,
+    DependantSettler,
+    DuePromoter,
+    LeaseReaper,
+    LogTrimmer,
+    RetentionJanitor,
+)
 from empq.queue.submission import Submissions
 from empq.queue.transitions import Transitions
 from empq.queue.workflows import Workflows
@@ -47,55 +55,16 @@ class Hub:
         """Everything in order. Raises StartRefused with a sentence."""
         settings, store = self._settings, self._store
         dataset = await store.open()
-        matcher = make_matcher(settings.matcher)
-        keeper = IndexKeeper(store, matcher)
+        keeper = IndexKeeper(store, make_matcher(settings.matcher))
         artifacts = FileStore.at(settings.artifacts or f"file://{Path.home() / DEFAULT_ARTIFACTS}")
-        submissions = Submissions(store, dataset, settings)
-        transitions = Transitions(store)
-        reader = JobReader(store, artifacts)
-        registry = Registry(store, keeper, dataset.lease_ms)
-        broker = Broker(store, keeper)
+        transitions, statistics = Transitions(store), Statistics(store, keeper.figures)
+        registry, broker = Registry(store, keeper, dataset.lease_ms), Broker(store, keeper)
         subscriptions = Subscriptions()
-        feed = EventFeed(store)
-
-        settler = BackgroundService(
-            "settle dependants", SETTLE_SECONDS, DependantSettler(store).run_once, LIMIT
-        )
-        reap_seconds = min(dataset.lease_ms / 12_000, 0.5)
-        roles = [
-            settler,
-            BackgroundService(
-                "reap leases", reap_seconds, LeaseReaper(store, settler.nudge).run_once, LIMIT
-            ),
-            BackgroundService("promote due", PROMOTE_SECONDS, DuePromoter(store).run_once, LIMIT),
-            BackgroundService(
-                "forget", JANITOR_SECONDS, RetentionJanitor(store, artifacts.forget).run_once, LIMIT
-            ),
-        ]
-        store.calls.on_entry = keeper.apply_reply
-        keeper.on_grown = broker.lanes_grew
-        submissions.on_prepared = broker.expect
-        submissions.on_dependants = settler.nudge
-        transitions.on_ended = settler.nudge
-        registry.on_changed = broker.worker_changed
-        reader.end_of = subscriptions.end_of
-        feed.on_index = keeper.apply_log
-        feed.on_jobs = _both(registry.hear_jobs, subscriptions.publish)
-        feed.on_workers = registry.hear_workers
-        feed.on_gap = keeper.rebuild
-
-        feed.number = await keeper.rebuild()
-        self._run(feed.run())
-        self._run(_sweep(broker))
-        for role in roles:
-            self._run(role.run())
-        self._feed, self._ready = feed, True
-        statistics = Statistics(store, keeper.figures)
-        return Services(
+        services = Services(
             settings=settings,
-            submissions=submissions,
+            submissions=Submissions(store, dataset, settings),
             transitions=transitions,
-            reader=reader,
+            reader=JobReader(store, artifacts),
             workflows=Workflows(store, transitions),
             registry=registry,
             broker=broker,
@@ -106,6 +75,15 @@ class Hub:
             artifacts=artifacts,
             readiness=self.readiness,
         )
+        roles = _roles(store, dataset.lease_ms, artifacts)
+        self._feed = _connect(store, keeper, services)
+        store.calls.on_settle = roles[0].nudge
+        self._feed.number = await keeper.rebuild()
+        self._run(self._feed.run())
+        for role in (*roles, BackgroundService("sweep", SWEEP_SECONDS, broker.sweep, LIMIT)):
+            self._run(role.run())
+        self._ready = True
+        return services
 
     def _run(self, role: Any) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(role))
@@ -135,10 +113,33 @@ def _connections(
     return {"worker": registry.linked, "claim": broker.waiting, "subscription": len(subscriptions)}
 
 
-async def _sweep(broker: Broker) -> None:
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS)
-        broker.sweep()
+def _roles(store: Store, lease_ms: int, artifacts: FileStore) -> list[BackgroundService]:
+    """What every hub does again and again; the first settles dependants."""
+    return [
+        BackgroundService("settle", SETTLE_SECONDS, DependantSettler(store).run_once, LIMIT),
+        BackgroundService("reap", min(lease_ms / 12_000, 0.5), LeaseReaper(store).run_once, LIMIT),
+        BackgroundService("promote", PROMOTE_SECONDS, DuePromoter(store).run_once, LIMIT),
+        BackgroundService(
+            "forget", JANITOR_SECONDS, RetentionJanitor(store, artifacts.forget).run_once, LIMIT
+        ),
+        BackgroundService("trim", JANITOR_SECONDS, LogTrimmer(store).run_once, sys.maxsize),
+    ]
+
+
+def _connect(store: Store, keeper: IndexKeeper, services: Services) -> EventFeed:
+    """Who hears of what; returns the feed, not yet running."""
+    registry, broker, subscriptions = services.registry, services.broker, services.subscriptions
+    store.calls.on_entry = keeper.apply_reply
+    keeper.on_grown = broker.lanes_grew
+    services.submissions.on_prepared = broker.expect
+    registry.on_changed = broker.worker_changed
+    services.reader.end_of = subscriptions.end_of
+    feed = EventFeed(store)
+    feed.on_index = keeper.apply_log
+    feed.on_jobs = _both(registry.hear_jobs, subscriptions.publish)
+    feed.on_workers = registry.hear_workers
+    feed.on_gap = keeper.rebuild
+    return feed
 
 
 def _both(first: Any, second: Any) -> Any:

@@ -62,7 +62,6 @@ class Submissions:
     def __init__(self, store: Store, dataset: Dataset, settings: Settings) -> None:
         self._store, self._dataset, self._settings = store, dataset, settings
         self.on_prepared: Callable[[Shape, str, int], None] = lambda shape, lane, priority: None
-        self.on_dependants: Callable[[], None] = lambda: None
 
     async def submit(
         self, request: JobRequest, key: IdempotencyKey | None = None
@@ -180,8 +179,6 @@ class Submissions:
         record = prepared.job.record
         if not prepared.job.depends_on and not prepared.job.delay_ms:
             self.on_prepared(prepared.shape, f"{record.shape}:{record.customer}", record.priority)
-        elif prepared.job.depends_on:
-            self.on_dependants()
 
     async def _demand_dependencies(self, prepared: list[Prepared]) -> None:
         """For batches of several calls: refuse before the first is stored."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 from empq.errors import NotFound, StaleAttempt, WrongState
@@ -35,8 +34,6 @@ class Transitions:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        #: called after an end that dependants may wait for
-        self.on_ended: Callable[[], None] = lambda: None
 
     async def accept(self, job_id: str, token: Token) -> None:
         """The worker will run this attempt."""
@@ -63,7 +60,6 @@ class Transitions:
             job_id,
             token,
         )
-        self.on_ended()
 
     async def fail(
         self, job_id: str, token: Token, error: str, details: bytes | None, retry: bool
@@ -77,20 +73,17 @@ class Transitions:
             random.uniform(*JITTER),
         ]
         _, scheduled, delay_ms = _demand(await self._store.fail.add(item), job_id, token)
-        self.on_ended()
         return FailAck(bool(scheduled), int(delay_ms))
 
     async def release(self, job_id: str, token: Token, reason: str | None) -> None:
         """The worker gives the attempt back, uncounted."""
         _demand(await self._store.release.add([*_item(job_id, token), reason or ""]), job_id, token)
-        self.on_ended()
 
     async def cancel(self, job_id: str, reason: str | None) -> None:
         """Ends the job at once; on a cancelled one nothing changes."""
         _ended(
             await self._store.cancel.add([job_id, reason or "cancelled"]), job_id, "be cancelled"
         )
-        self.on_ended()
 
     async def reprioritise(self, job_id: str, priority: int) -> None:
         """Changes the priority; a queued job moves, keeping its sequence."""

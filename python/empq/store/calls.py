@@ -31,6 +31,8 @@ class ScriptCalls:
         self._round_trips = round_trips
         self._prefix = prefix(partition).encode()
         self.on_entry: Callable[[bytes], None] = lambda _: None
+        #: jobs have ended that others wait for
+        self.on_settle: Callable[[], None] = lambda: None
 
     async def run(self, name: str, args: Any, texts: Sequence[bytes] = ()) -> Reply:
         """One call; the reply's token is "ok", "replayed", "refused" or an error's code.
@@ -64,6 +66,8 @@ class ScriptCalls:
             raise NotReady("this hub's index is behind; try again")
         if tell and len(parts) > 1 and parts[1]:
             self.on_entry(parts[1])
+        if len(reply) > 2 and reply.pop():
+            self.on_settle()
         return reply
 
 

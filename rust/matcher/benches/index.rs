@@ -1,5 +1,8 @@
 //! What a match and an entry cost. `cargo bench -p empq-matcher`; the rows are those of the bars.
 
+// criterion's macros make public functions without documentation.
+#![allow(missing_docs)]
+
 use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, BatchSize, Criterion};
@@ -59,11 +62,7 @@ fn queue(shapes: u64, customers: u64, jobs: u64, one_in: u64) -> Index {
     index.set_worker("w", 1, capabilities).unwrap();
     index.apply(&[&worker_entry(1, "w")]).unwrap();
     for shape in 0..shapes {
-        let memory = if shape % one_in == one_in / 2 {
-            16384
-        } else {
-            49152
-        };
+        let memory = if shape % one_in == one_in / 2 { 16384 } else { 49152 };
         let document = format!(
             r#"{{"type": "image", "service": "comfyui", "models": ["m{shape}"], "isolation": 0,
                 "hardware": {{"gpu_memory_gb": {memory}, "ram_gb": {shape}}}}}"#
@@ -101,12 +100,43 @@ fn matches(c: &mut Criterion) {
     });
     drop(own);
     let mut million = queue(1_000_000, 1, 1, 1_000);
-    group.bench_function(
-        "1,000,000 lanes of one job, each its own shape, fits 0.1 %",
-        |b| {
-            b.iter(|| million.propose(black_box("w"), 1));
-        },
-    );
+    group.bench_function("1,000,000 lanes of one job, each its own shape, fits 0.1 %", |b| {
+        b.iter(|| million.propose(black_box("w"), 1));
+    });
+    drop(million);
+    let mut customers = queue(10, 10_000, 1, 2);
+    group.bench_function("100,000 lanes of 10,000 customers, all admitted", |b| {
+        b.iter(|| customers.propose(black_box("w"), 1));
+    });
+    let capabilities = br#"{"services": [{"name": "comfyui", "models": "all"}],
+        "hardware": {"gpu_memory_gb": 24576, "ram_gb": 65536},
+        "allowed_customers": ["customer-77"]}"#;
+    customers.set_worker("w", 2, capabilities).unwrap();
+    assert_eq!(customers.propose("w", 1).len(), 1);
+    group.bench_function("100,000 lanes of 10,000 customers, one admitted", |b| {
+        b.iter(|| customers.propose(black_box("w"), 1));
+    });
+    group.finish();
+}
+
+fn explanations(c: &mut Criterion) {
+    let mut index = Index::new();
+    for worker in 0..1_000 {
+        let capabilities = format!(
+            r#"{{"services": [{{"name": "comfyui", "models": "all"}}], "region": "us-east-{worker}",
+                "hardware": {{"gpu_memory_gb": {}}}}}"#,
+            worker * 100
+        );
+        let name = format!("worker-{worker}");
+        index.set_worker(&name, 1, capabilities.as_bytes()).unwrap();
+        index.apply(&[&worker_entry(worker + 1, &name)]).unwrap();
+    }
+    let document = br#"{"type": "image", "service": "comfyui", "models": ["m"], "region": ["us"],
+        "hardware": {"gpu_memory_gb": 50000}}"#;
+    let mut group = c.benchmark_group("explain");
+    group.bench_function("one job against 1,000 workers", |b| {
+        b.iter(|| index.explain(black_box(document), "x", &[]));
+    });
     group.finish();
 }
 
@@ -115,41 +145,42 @@ fn entries(c: &mut Criterion) {
     let mut index = queue(1_000, 1_000, 1, 1_000);
     let mut number = 1_000_002;
     group.bench_function("add one lane to 1,000,000", |b| {
-        b.iter_batched(
-            || {
-                number += 1;
-                let lane = format!("{}:new-{number}", base(number % 1_000));
-                lane_entry(number, &lane, scattered(number), 1)
-            },
-            |entry| index.apply(&[&entry]),
-            BatchSize::SmallInput,
-        );
+        let new_lane = || {
+            number += 1;
+            let lane = format!("{}:new-{number}", base(number % 1_000));
+            lane_entry(number, &lane, scattered(number), 1)
+        };
+        b.iter_batched(new_lane, |it| index.apply(&[&it]), BatchSize::SmallInput);
     });
-    group.bench_function(
-        "one batch of 1,000 heads that move on, 1,000,000 lanes",
-        |b| {
-            b.iter_batched(
-                || {
-                    (0..1_000_u64)
-                        .map(|_| {
-                            number += 1;
-                            let place = scattered(number) % 1_000_000;
-                            let lane =
-                                format!("{}:customer-{}", base(place / 1_000), place % 1_000);
-                            lane_entry(number, &lane, scattered(number), 1)
-                        })
-                        .collect::<Vec<_>>()
-                },
-                |batch| {
-                    let batch: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
-                    index.apply(&batch)
-                },
-                BatchSize::SmallInput,
-            );
-        },
-    );
+    number = 10_000_000;
+    group.bench_function("1,000 entries, 1,000,000 lanes", |b| {
+        let batch = || moves(&mut number, 1_000, 1_000);
+        b.iter_batched(batch, |it| apply(&mut index, &it), BatchSize::LargeInput);
+    });
+    drop(index);
+    let mut index = queue(1_000, 1, 1_000, 2);
+    group.bench_function("1,000 entries, 1,000 lanes", |b| {
+        let batch = || moves(&mut number, 1_000, 1);
+        b.iter_batched(batch, |it| apply(&mut index, &it), BatchSize::LargeInput);
+    });
     group.finish();
 }
 
-criterion_group!(benches, matches, entries);
+fn apply(index: &mut Index, batch: &[Vec<u8>]) {
+    let batch: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
+    index.apply(&batch).unwrap();
+}
+
+/// Entries that give 1,000 lanes another head.
+fn moves(number: &mut u64, shapes: u64, customers: u64) -> Vec<Vec<u8>> {
+    let entry = |_| {
+        *number += 1;
+        let place = scattered(*number) % (shapes * customers);
+        let lane = format!("{}:customer-{}", base(place / customers), place % customers);
+        lane_entry(*number, &lane, scattered(*number), 1)
+    };
+    (0..1_000).map(entry).collect()
+}
+
+criterion_group!(benches, matches, entries, explanations);
 criterion_main!(benches);

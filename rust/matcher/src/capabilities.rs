@@ -93,16 +93,11 @@ pub(crate) struct Affinity {
 impl Capabilities {
     /// The place of a service in `services` and in a worker's states.
     pub(crate) fn service(&self, name: Symbol) -> Option<usize> {
-        self.services
-            .binary_search_by_key(&name, |service| service.name)
-            .ok()
+        self.services.binary_search_by_key(&name, |service| service.name).ok()
     }
 
     pub(crate) fn label(&self, key: Symbol) -> Option<&Label> {
-        let place = self
-            .labels
-            .binary_search_by_key(&key, |label| label.0)
-            .ok()?;
+        let place = self.labels.binary_search_by_key(&key, |label| label.0).ok()?;
         Some(&self.labels[place].1)
     }
 
@@ -128,9 +123,7 @@ impl Capabilities {
             workflows: admits(sent.workflows, symbols)?,
             job_types: admits(sent.job_types, symbols)?,
             hardware: sent.hardware.unwrap_or_default().in_order(),
-            gpu_model: sent
-                .gpu_model
-                .map(|model| symbols.intern(&model.to_ascii_lowercase())),
+            gpu_model: sent.gpu_model.map(|model| symbols.intern(&model.to_ascii_lowercase())),
             isolation: level(sent.isolation, "isolation")?,
             allowed_customers: sent.allowed_customers.map(|it| set(it, symbols)),
             denied_customers: optional_set(sent.denied_customers, symbols),
@@ -261,11 +254,7 @@ fn services(
         };
         let loaded = service.loaded.unwrap_or_default();
         both.push((
-            Service {
-                name: symbols.intern(&service.name),
-                models,
-                capacity: service.capacity,
-            },
+            Service { name: symbols.intern(&service.name), models, capacity: service.capacity },
             ServiceState {
                 healthy: service.healthy.unwrap_or(true),
                 loaded: loaded.iter().map(|it| model(it, symbols)).collect(),
@@ -273,10 +262,7 @@ fn services(
         ));
     }
     both.sort_by_key(|(service, _)| service.name);
-    if let Some(pair) = both
-        .windows(2)
-        .find(|pair| pair[0].0.name == pair[1].0.name)
-    {
+    if let Some(pair) = both.windows(2).find(|pair| pair[0].0.name == pair[1].0.name) {
         let name = symbols.text(pair[0].0.name);
         return Err(format!("service {name:?} is named twice"));
     }
@@ -294,10 +280,7 @@ pub(crate) fn model(name: &str, symbols: &mut Symbols) -> Symbol {
 }
 
 fn parents(region: &str, symbols: &mut Symbols) -> SymbolSet {
-    region
-        .match_indices('-')
-        .map(|(place, _)| symbols.intern(&region[..place]))
-        .collect()
+    region.match_indices('-').map(|(place, _)| symbols.intern(&region[..place])).collect()
 }
 
 fn labels(
@@ -334,10 +317,7 @@ pub(crate) fn level(sent: Option<u8>, field: &str) -> Result<Option<u8>, String>
 }
 
 pub(crate) fn set(names: Vec<String>, symbols: &mut Symbols) -> SymbolSet {
-    names
-        .into_iter()
-        .map(|name| symbols.intern(&name))
-        .collect()
+    names.into_iter().map(|name| symbols.intern(&name)).collect()
 }
 
 pub(crate) fn optional_set(names: Option<Vec<String>>, symbols: &mut Symbols) -> SymbolSet {

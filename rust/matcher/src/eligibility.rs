@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use crate::capabilities::Capabilities;
 use crate::forbidden::Leaf;
-use crate::requirements::{Constraint, Requirements, RESOURCES};
+use crate::requirements::{Constraint, Hardware, Requirements};
 use crate::rule::{Path, Rule};
 use crate::symbols::Symbol;
 use crate::worker::{Candidate, Standing, State};
@@ -25,80 +25,49 @@ pub(crate) fn profile_refuses(wants: &Requirements, has: &Capabilities) -> bool 
     lacks_type(wants, has) || refused(|sink| requirement_rules(wants, has, sink))
 }
 
+/// A row of the table: its path, and whether the worker is what the job demands there.
+type Row = (Path, fn(&Requirements, &Capabilities) -> bool);
+
+/// The table of matching.md, in its order.
+const TABLE: [Row; 16] = [
+    (Path::ServiceType, |wants, has| every(wants.service, |it| has.service(it).is_some())),
+    (Path::Component, |wants, has| every(wants.component, |it| has.components.admits(it))),
+    (Path::Workflow, |wants, has| every(wants.workflow, |it| has.workflows.admits(it))),
+    (Path::Models, has_models),
+    (Path::Hardware(Hardware::GpuMemory), |wants, has| has_enough(wants, has, 0)),
+    (Path::Hardware(Hardware::GpuCount), |wants, has| has_enough(wants, has, 1)),
+    (Path::Hardware(Hardware::CpuCores), |wants, has| has_enough(wants, has, 2)),
+    (Path::Hardware(Hardware::Ram), |wants, has| has_enough(wants, has, 3)),
+    (Path::Hardware(Hardware::Storage), |wants, has| has_enough(wants, has, 4)),
+    (Path::GpuModel, has_gpu_model),
+    (Path::CustomerIsolation, |wants, has| has.isolation.unwrap_or(0) >= wants.isolation),
+    (Path::GeographicRegion, is_in_a_region),
+    (Path::Compliance, complies_with_all),
+    (Path::QualityLevel, has_required_quality),
+    (Path::CostTier, |wants, has| wants.cost_tier.is_none_or(|it| has.cost_tier() <= it)),
+    (Path::TimeoutMinutes, is_in_time),
+];
+
 /// The table's rows, then `constraints`, then `not`.
 pub(crate) fn requirement_rules(
     wants: &Requirements,
     has: &Capabilities,
     sink: &mut dyn FnMut(Rule) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut unless = |holds: bool, rule: Rule| {
-        if holds {
-            ControlFlow::Continue(())
-        } else {
-            sink(rule)
+    for (path, holds) in TABLE {
+        if !holds(wants, has) {
+            sink(Rule::Requirement(path))?;
         }
-    };
-    let row = Rule::Requirement;
-    let every = |asked: Option<Symbol>, admits: &dyn Fn(Symbol) -> bool| asked.is_none_or(admits);
-
-    unless(
-        every(wants.service, &|it| has.service(it).is_some()),
-        row(Path::ServiceType),
-    )?;
-    unless(
-        every(wants.component, &|it| has.components.admits(it)),
-        row(Path::Component),
-    )?;
-    unless(
-        every(wants.workflow, &|it| has.workflows.admits(it)),
-        row(Path::Workflow),
-    )?;
-    unless(has_models(wants, has), row(Path::Models))?;
-    for (place, resource) in RESOURCES.into_iter().enumerate() {
-        let enough = has.hardware[place].unwrap_or(0) >= wants.hardware[place];
-        unless(
-            enough || wants.hardware[place] <= 0,
-            row(Path::Hardware(resource)),
-        )?;
     }
-    let gpu = wants.gpu_models.is_empty()
-        || has
-            .gpu_model
-            .is_some_and(|it| wants.gpu_models.contains(it));
-    unless(gpu, row(Path::GpuModel))?;
-    unless(
-        has.isolation.unwrap_or(0) >= wants.isolation,
-        row(Path::CustomerIsolation),
-    )?;
-    let region = wants.regions.is_empty()
-        || wants
-            .regions
-            .as_slice()
-            .iter()
-            .any(|&it| is_in_region(has, it));
-    unless(region, row(Path::GeographicRegion))?;
-    let compliant = wants
-        .compliance
-        .as_slice()
-        .iter()
-        .all(|&it| complies(has, it));
-    unless(compliant, row(Path::Compliance))?;
-
-    let quality = wants
-        .quality_level
-        .is_some_and(|it| offers_quality(has, it));
-    unless(quality || !wants.quality_required, row(Path::QualityLevel))?;
-    unless(
-        wants.cost_tier.is_none_or(|it| has.cost_tier() <= it),
-        row(Path::CostTier),
-    )?;
-    unless(is_in_time(wants, has), row(Path::TimeoutMinutes))?;
     for (place, constraint) in (0..).zip(&wants.constraints) {
-        unless(satisfies(has, constraint), Rule::Constraint(place))?;
+        if !satisfies(has, constraint) {
+            sink(Rule::Constraint(place))?;
+        }
     }
     for forbidden in &wants.not {
-        let fine = !holds(&forbidden.leaf, wants, has);
-        unless(fine, Rule::Not(forbidden.path(), forbidden.place))?;
+        if holds_alone(&forbidden.leaf, wants, has) {
+            sink(Rule::Not(forbidden.path(), forbidden.place))?;
+        }
     }
     ControlFlow::Continue(())
 }
@@ -115,15 +84,9 @@ pub(crate) fn worker_rules(
         (worker.is_full() || at_capacity(wants, worker), Rule::Slots),
         (standing.state == State::Draining, Rule::Draining),
         (is_unhealthy(wants, worker), Rule::ServiceHealth),
-        (
-            breaks_isolation(wants, customer, standing),
-            Rule::IsolationHeld,
-        ),
+        (breaks_isolation(wants, customer, standing), Rule::IsolationHeld),
         (denies(worker.capabilities, customer), Rule::CustomerAccess),
-        (
-            exceeds_customers(worker, customer),
-            Rule::MaxConcurrentCustomers,
-        ),
+        (exceeds_customers(worker, customer), Rule::MaxConcurrentCustomers),
         (lacks_type(wants, worker.capabilities), Rule::JobTypes),
     ];
     for (broken, rule) in rules {
@@ -149,10 +112,9 @@ pub(crate) fn at_capacity(wants: &Requirements, worker: &Candidate<'_>) -> bool 
 /// The job's service is unhealthy, or a job without service finds none healthy.
 pub(crate) fn is_unhealthy(wants: &Requirements, worker: &Candidate<'_>) -> bool {
     match wants.service {
-        Some(name) => worker
-            .capabilities
-            .service(name)
-            .is_some_and(|place| !worker.services[place].healthy),
+        Some(name) => {
+            worker.capabilities.service(name).is_some_and(|place| !worker.services[place].healthy)
+        }
         None => !worker.services.iter().any(|service| service.healthy),
     }
 }
@@ -163,31 +125,21 @@ pub(crate) fn breaks_isolation(
     customer: Symbol,
     standing: &Standing,
 ) -> bool {
-    standing
-        .strict_customers
-        .iter()
-        .any(|&held| held != customer)
+    standing.strict_customers.iter().any(|&held| held != customer)
         || wants.is_strict() && standing.customers.iter().any(|&held| held != customer)
 }
 
 /// Not in `allowed_customers`, or in `denied_customers`.
 pub(crate) fn denies(has: &Capabilities, customer: Symbol) -> bool {
     has.denied_customers.contains(customer)
-        || has
-            .allowed_customers
-            .as_ref()
-            .is_some_and(|it| !it.contains(customer))
+        || has.allowed_customers.as_ref().is_some_and(|it| !it.contains(customer))
 }
 
 /// Another customer would be one too many; one already held never is.
 pub(crate) fn exceeds_customers(worker: &Candidate<'_>, customer: Symbol) -> bool {
     let held = &worker.standing.customers;
     let full = |most: u32| held.len() >= most as usize;
-    worker
-        .capabilities
-        .max_concurrent_customers
-        .is_some_and(full)
-        && !held.contains(&customer)
+    worker.capabilities.max_concurrent_customers.is_some_and(full) && !held.contains(&customer)
 }
 
 /// The job's type is not in `job_types`; without a type the rule is skipped.
@@ -195,12 +147,36 @@ pub(crate) fn lacks_type(wants: &Requirements, has: &Capabilities) -> bool {
     wants.job_type.is_some_and(|it| !has.job_types.admits(it))
 }
 
+fn every(asked: Option<Symbol>, admits: impl Fn(Symbol) -> bool) -> bool {
+    asked.is_none_or(admits)
+}
+
+/// Unstated counts as 0; a demand of 0 always holds.
+fn has_enough(wants: &Requirements, has: &Capabilities, resource: usize) -> bool {
+    has.hardware[resource].unwrap_or(0) >= wants.hardware[resource]
+}
+
+fn has_gpu_model(wants: &Requirements, has: &Capabilities) -> bool {
+    let is_one = |it: Symbol| wants.gpu_models.contains(it);
+    wants.gpu_models.is_empty() || has.gpu_model.is_some_and(is_one)
+}
+
+fn is_in_a_region(wants: &Requirements, has: &Capabilities) -> bool {
+    let regions = wants.regions.as_slice();
+    regions.is_empty() || regions.iter().any(|&it| is_in_region(has, it))
+}
+
+fn complies_with_all(wants: &Requirements, has: &Capabilities) -> bool {
+    wants.compliance.as_slice().iter().all(|&it| complies(has, it))
+}
+
+fn has_required_quality(wants: &Requirements, has: &Capabilities) -> bool {
+    let is_offered = |it: Symbol| offers_quality(has, it);
+    !wants.quality_required || wants.quality_level.is_some_and(is_offered)
+}
+
 fn has_models(wants: &Requirements, has: &Capabilities) -> bool {
-    wants
-        .models
-        .as_slice()
-        .iter()
-        .all(|&it| has_model(wants, has, it))
+    wants.models.as_slice().iter().all(|&it| has_model(wants, has, it))
 }
 
 /// In the models of the job's own service; where that is absent, no.
@@ -221,9 +197,7 @@ fn complies(has: &Capabilities, with: Symbol) -> bool {
 
 /// Whether a quality level is among the worker's.
 pub(crate) fn offers_quality(has: &Capabilities, level: Symbol) -> bool {
-    has.quality_levels
-        .as_ref()
-        .is_some_and(|it| it.contains(level))
+    has.quality_levels.as_ref().is_some_and(|it| it.contains(level))
 }
 
 fn is_in_time(wants: &Requirements, has: &Capabilities) -> bool {
@@ -239,7 +213,7 @@ fn satisfies(has: &Capabilities, constraint: &Constraint) -> bool {
 }
 
 /// Whether a leaf of `not` would hold as a positive requirement.
-fn holds(leaf: &Leaf, wants: &Requirements, has: &Capabilities) -> bool {
+fn holds_alone(leaf: &Leaf, wants: &Requirements, has: &Capabilities) -> bool {
     match leaf {
         Leaf::Service(it) => has.service(*it).is_some(),
         Leaf::Component(it) => has.components.admits(*it),

@@ -46,11 +46,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Entry<'_>, String> {
     if !reader.0.is_empty() {
         return Err(format!("{} bytes after its end", reader.0.len()));
     }
-    Ok(Entry {
-        number,
-        lanes,
-        workers,
-    })
+    Ok(Entry { number, lanes, workers })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -75,11 +71,7 @@ impl<'a> Reader<'a> {
                 "online" => State::Online,
                 "draining" => State::Draining,
                 "offline" => State::Offline,
-                other => {
-                    return Err(format!(
-                        "state {other:?} is not online, draining or offline"
-                    ))
-                }
+                other => return Err(format!("state {other:?} is not online, draining or offline")),
             },
             idle_since_ms: self.integer("idle_since_ms")?,
             held: self.list("held", Reader::held)?,

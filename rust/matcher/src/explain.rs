@@ -50,20 +50,14 @@ impl Index {
         let mark = self.symbols.mark();
         let compiled = Requirements::compile(document, &mut self.symbols);
         let customer = self.symbols.intern(customer);
-        let avoided: Vec<Symbol> = avoided
-            .iter()
-            .filter_map(|it| self.symbols.find(it))
-            .collect();
+        let avoided: Vec<Symbol> = avoided.iter().filter_map(|it| self.symbols.find(it)).collect();
         let verdicts = compiled.map(|wants| {
             (self.workers_by_id().into_iter())
                 .map(|worker| self.verdict(&wants, customer, &avoided, &worker))
                 .collect()
         });
         self.symbols.rewind(mark);
-        verdicts.map_err(|reason| Error::Shape {
-            base: "(explain)".into(),
-            reason,
-        })
+        verdicts.map_err(|reason| Error::Shape { base: "(explain)".into(), reason })
     }
 
     /// Every lane that holds jobs and whose shape is known, by id, with the rules that keep the
@@ -135,9 +129,8 @@ impl Index {
     }
 
     fn workers_by_id(&self) -> Vec<Candidate<'_>> {
-        let mut workers: Vec<Candidate<'_>> = (self.workers.values())
-            .filter_map(|it| Self::candidate(it, &self.profiles))
-            .collect();
+        let mut workers: Vec<Candidate<'_>> =
+            (self.workers.values()).filter_map(|it| Self::candidate(it, &self.profiles)).collect();
         workers.sort_unstable_by_key(|it| self.symbols.text(it.id));
         workers
     }

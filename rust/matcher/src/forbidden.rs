@@ -133,33 +133,19 @@ pub(crate) fn compile(
     symbols: &mut Symbols,
 ) -> Result<Vec<Forbidden>, String> {
     let mut all = Collected::default();
-    all.scalars(sent.service.as_slice(), |it| {
-        Leaf::Service(symbols.intern(it))
-    });
-    all.scalars(sent.component.as_slice(), |it| {
-        Leaf::Component(symbols.intern(it))
-    });
-    all.scalars(sent.workflow.as_slice(), |it| {
-        Leaf::Workflow(symbols.intern(it))
-    });
+    all.scalars(sent.service.as_slice(), |it| Leaf::Service(symbols.intern(it)));
+    all.scalars(sent.component.as_slice(), |it| Leaf::Component(symbols.intern(it)));
+    all.scalars(sent.workflow.as_slice(), |it| Leaf::Workflow(symbols.intern(it)));
     all.listed(sent.models.as_slice(), |it| Leaf::Model(model(it, symbols)));
     for resource in RESOURCES {
-        all.scalars(sent.hardware.of(resource), |&it| {
-            Leaf::Hardware(resource, it)
-        });
+        all.scalars(sent.hardware.of(resource), |&it| Leaf::Hardware(resource, it));
     }
     all.listed(sent.gpu_model.as_slice(), |it| {
         Leaf::GpuModel(symbols.intern(&it.to_ascii_lowercase()))
     });
-    all.listed(sent.region.as_slice(), |it| {
-        Leaf::Region(symbols.intern(it))
-    });
-    all.listed(sent.compliance.as_slice(), |it| {
-        Leaf::Compliance(symbols.intern(it))
-    });
-    all.scalars(sent.quality_level.as_slice(), |it| {
-        Leaf::QualityLevel(symbols.intern(it))
-    });
+    all.listed(sent.region.as_slice(), |it| Leaf::Region(symbols.intern(it)));
+    all.listed(sent.compliance.as_slice(), |it| Leaf::Compliance(symbols.intern(it)));
+    all.scalars(sent.quality_level.as_slice(), |it| Leaf::QualityLevel(symbols.intern(it)));
     for &tier in sent.cost_tier.as_slice() {
         level(Some(tier), "not.cost_tier")?;
         all.scalars(&[tier], |&it| Leaf::CostTier(it));

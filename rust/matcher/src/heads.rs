@@ -76,9 +76,7 @@ impl Heads {
         for (shape, &rank) in self.ranks.iter().enumerate() {
             let bit = self.filled[shape / BLOCK] >> (shape % BLOCK) & 1 == 1;
             if bit != (rank != NONE) {
-                faults.push(format!(
-                    "shape {shape} is filled in one place and not in the other"
-                ));
+                faults.push(format!("shape {shape} is filled in one place and not in the other"));
             }
         }
         faults

@@ -56,7 +56,7 @@ pub struct Figures {
 /// What a batch touched, to be told at its end.
 #[derive(Default)]
 struct Changes<'a> {
-    grown: HashSet<LaneId>,
+    grown: Vec<LaneId>,
     touched: HashMap<&'a str, Vec<LaneId>>,
     stale: HashSet<&'a str>,
 }
@@ -89,11 +89,8 @@ impl Index {
         if self.shapes.is_known(base) {
             return Ok(());
         }
-        let requirements =
-            Requirements::compile(document, &mut self.symbols).map_err(|reason| Error::Shape {
-                base: base.into(),
-                reason,
-            })?;
+        let requirements = Requirements::compile(document, &mut self.symbols)
+            .map_err(|reason| Error::Shape { base: base.into(), reason })?;
         self.shapes.show(base, requirements, &self.lanes);
         Ok(())
     }
@@ -103,13 +100,8 @@ impl Index {
     /// # Errors
     /// [`Error::Capabilities`] where the document is malformed.
     pub fn set_worker(&mut self, id: &str, version: i64, document: &[u8]) -> Result<(), Error> {
-        let (capabilities, services) =
-            Capabilities::compile(document, &mut self.symbols).map_err(|reason| {
-                Error::Capabilities {
-                    worker_id: id.into(),
-                    reason,
-                }
-            })?;
+        let (capabilities, services) = Capabilities::compile(document, &mut self.symbols)
+            .map_err(|reason| Error::Capabilities { worker_id: id.into(), reason })?;
         let worker = self.worker_or_new(id);
         if worker.offer.as_ref().is_some_and(|it| version < it.version) {
             return Ok(());
@@ -120,11 +112,7 @@ impl Index {
         if let Some(before) = before {
             self.profiles.leave(before.profile);
         }
-        self.worker_or_new(id).offer = Some(Offer {
-            version,
-            profile,
-            services,
-        });
+        self.worker_or_new(id).offer = Some(Offer { version, profile, services });
         Ok(())
     }
 
@@ -248,7 +236,7 @@ impl Index {
         self.filled_lanes -= usize::from(before > 0 && entry.count == 0);
         self.shapes.settle(id, &mut self.lanes);
         if entry.count > before {
-            changes.grown.insert(id);
+            changes.grown.push(id);
         }
         if entry.count == 0 {
             self.lanes.note_emptied(number, id);
@@ -278,12 +266,7 @@ impl Index {
             customers: Vec::new(),
             strict_customers: Vec::new(),
         };
-        for &HeldEntry {
-            customer,
-            service,
-            strict,
-        } in &entry.held
-        {
+        for &HeldEntry { customer, service, strict } in &entry.held {
             let customer = self.symbols.intern(customer);
             add_once(&mut standing.customers, customer);
             if strict {
@@ -297,7 +280,9 @@ impl Index {
     }
 
     fn tell(&self, changes: Changes<'_>, last_number: u64) -> Applied {
-        let mut grown: Vec<LaneId> = changes.grown.into_iter().collect();
+        let mut grown = changes.grown;
+        grown.sort_unstable();
+        grown.dedup();
         grown.retain(|&lane| self.lanes.get(lane).count > 0);
         grown.sort_by(|&one, &other| self.compare_lanes(one, other));
         let holds_jobs = |lanes: &[LaneId]| lanes.iter().any(|&it| self.lanes.get(it).count > 0);

@@ -20,10 +20,7 @@ impl Index {
             let first = shape.lanes.first().filter(|_| known);
             let rank = first.map_or(u64::MAX, |it| self.lanes.get(it).rank);
             if self.shapes.heads.rank(id.place()) != rank {
-                faults.push(format!(
-                    "shape {} stands at another head than its best",
-                    shape.id
-                ));
+                faults.push(format!("shape {} stands at another head than its best", shape.id));
             }
         }
     }
@@ -34,17 +31,12 @@ impl Index {
             jobs += u64::from(lane.count);
             filled += usize::from(lane.count > 0);
             if self.lanes.find(lane.shape, lane.customer) != Some(id) {
-                faults.push(format!(
-                    "lane {} is not found by its name",
-                    self.lane_id(id)
-                ));
+                faults.push(format!("lane {} is not found by its name", self.lane_id(id)));
             }
             let in_heap = self.shapes.get(lane.shape).lanes.as_slice().contains(&id);
             if in_heap != (lane.count > 0) {
-                faults.push(format!(
-                    "lane {} is in its heap, or not, by mistake",
-                    self.lane_id(id)
-                ));
+                faults
+                    .push(format!("lane {} is in its heap, or not, by mistake", self.lane_id(id)));
             }
         }
         if jobs != self.jobs || filled != self.filled_lanes {
@@ -70,10 +62,7 @@ impl Index {
                     continue;
                 };
                 let accepts = !profile_refuses(wants, &profile.capabilities);
-                if profile
-                    .verdict(shape.place())
-                    .is_some_and(|it| it != accepts)
-                {
+                if profile.verdict(shape.place()).is_some_and(|it| it != accepts) {
                     let id = &self.shapes.get(shape).id;
                     faults.push(format!("a profile remembers another verdict on shape {id}"));
                 }

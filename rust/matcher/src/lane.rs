@@ -18,7 +18,7 @@ pub(crate) const KEPT_NUMBERS: u64 = 10_000;
 const CHUNK: usize = 1024;
 const NOWHERE: u32 = u32::MAX;
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct LaneId(u32);
 
 impl LaneId {
@@ -101,12 +101,11 @@ impl Lanes {
             position: NOWHERE,
         });
         let (chunks, hasher) = (&self.chunks, &self.hasher);
-        self.table
-            .insert_unique(hasher.hash_one((shape, customer)), lane, |known| {
-                let (chunk, place) = known.place();
-                let lane = &chunks[chunk][place];
-                hasher.hash_one((lane.shape, lane.customer))
-            });
+        self.table.insert_unique(hasher.hash_one((shape, customer)), lane, |known| {
+            let (chunk, place) = known.place();
+            let lane = &chunks[chunk][place];
+            hasher.hash_one((lane.shape, lane.customer))
+        });
         (lane, true)
     }
 
@@ -177,9 +176,7 @@ impl LaneHeap {
 
     /// Puts a lane where its head and count want it: in, out or elsewhere. O(log lanes).
     pub(crate) fn settle(&mut self, lane: LaneId, lanes: &mut Lanes) {
-        let Lane {
-            count, position, ..
-        } = *lanes.get(lane);
+        let Lane { count, position, .. } = *lanes.get(lane);
         match (count, position) {
             (0, NOWHERE) => {}
             (0, _) => self.remove(lane, position as usize, lanes),
@@ -246,9 +243,7 @@ impl LaneHeap {
         let mut faults = Vec::new();
         for (place, &lane) in self.0.iter().enumerate() {
             if lanes.get(lane).position as usize != place {
-                faults.push(format!(
-                    "{lane:?} stands at {place} of its heap and does not know it"
-                ));
+                faults.push(format!("{lane:?} stands at {place} of its heap and does not know it"));
             }
             if lanes.get(lane).count == 0 {
                 faults.push(format!("{lane:?} is empty and yet in its heap"));

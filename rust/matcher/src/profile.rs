@@ -34,28 +34,24 @@ impl Profile {
         self.refused.resize(blocks, Cell::new(0));
     }
 
-    /// The shapes of a block that were judged and refused.
-    pub(crate) fn refused(&self, block: usize) -> u64 {
-        self.refused[block].get()
+    /// The shapes of a block that were judged and accepted.
+    pub(crate) fn accepted(&self, block: usize) -> u64 {
+        self.accepted[block].get()
     }
 
-    /// Whether the capabilities admit the shape; judged at the first question.
-    pub(crate) fn accepts(&self, shape: usize, wants: &Requirements) -> bool {
-        let (block, bit) = (shape / BLOCK, 1 << (shape % BLOCK));
-        if self.accepted[block].get() & bit != 0 {
-            return true;
-        }
-        if self.refused[block].get() & bit != 0 {
-            return false;
-        }
-        let accepts = !profile_refuses(wants, &self.capabilities);
-        let verdicts = if accepts {
-            &self.accepted
+    /// The shapes of a block that were judged.
+    pub(crate) fn judged(&self, block: usize) -> u64 {
+        self.accepted[block].get() | self.refused[block].get()
+    }
+
+    /// Judges a shape and remembers it.
+    pub(crate) fn judge(&self, shape: usize, wants: &Requirements) {
+        let verdicts = if profile_refuses(wants, &self.capabilities) {
+            &self.refused[shape / BLOCK]
         } else {
-            &self.refused
+            &self.accepted[shape / BLOCK]
         };
-        verdicts[block].set(verdicts[block].get() | bit);
-        accepts
+        verdicts.set(verdicts.get() | 1 << (shape % BLOCK));
     }
 
     /// The part of the score that all workers of the profile share; computed at the first question.

@@ -89,10 +89,7 @@ impl Index {
         let Some(wants) = base.and_then(|it| self.shapes.base(it).requirements.as_ref()) else {
             return Vec::new();
         };
-        let avoided: Vec<Symbol> = name
-            .avoided()
-            .filter_map(|it| self.symbols.find(it))
-            .collect();
+        let avoided: Vec<Symbol> = name.avoided().filter_map(|it| self.symbols.find(it)).collect();
         let asked: HashSet<&str> = waiting.iter().copied().collect();
         let mut able: Vec<(Reverse<i64>, i64, &str)> = (asked.into_iter())
             .filter_map(|id| {
@@ -146,12 +143,10 @@ impl Index {
             }
         };
         let others = (self.workers.values()).filter(|it| !avoided.contains(&it.id));
-        others
-            .filter_map(|it| Self::candidate(it, &self.profiles))
-            .any(|other| {
-                !profile_refuses(wants, other.capabilities)
-                    && worker_rules(wants, customer, &other, &mut lasting).is_continue()
-            })
+        others.filter_map(|it| Self::candidate(it, &self.profiles)).any(|other| {
+            !profile_refuses(wants, other.capabilities)
+                && worker_rules(wants, customer, &other, &mut lasting).is_continue()
+        })
     }
 
     /// The order of lanes by their heads; equal heads, which no real queue has, by lane id.

@@ -12,9 +12,9 @@ pub(crate) enum Member {
     Text(Box<str>),
 }
 
-/// Where the parts of a packed member's UUID stand: `8-4-4-4-12` after 16 digits.
-const HYPHENS: [usize; 4] = [24, 29, 34, 39];
 const PACKED_LENGTH: usize = 52;
+/// Where a UUID in the form `8-4-4-4-12` has its hyphens, after 16 digits.
+const HYPHENS: [usize; 4] = [24, 29, 34, 39];
 
 impl Member {
     /// The member of a lane that holds nothing.
@@ -28,28 +28,24 @@ impl Member {
 }
 
 fn packed(text: &[u8]) -> Option<[u64; 3]> {
-    if text.len() != PACKED_LENGTH {
+    if text.len() != PACKED_LENGTH || HYPHENS.iter().any(|&place| text[place] != b'-') {
         return None;
     }
-    let mut words = [0_u64; 3];
-    let mut digits = 0;
-    for (place, &byte) in text.iter().enumerate() {
-        if HYPHENS.contains(&place) {
-            if byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        // Upper case would compare differently, so it is kept as text.
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
+    let high = number(&text[16..24])? << 32 | number(&text[25..29])? << 16 | number(&text[30..34])?;
+    let low = number(&text[35..39])? << 48 | number(&text[40..])?;
+    Some([number(&text[..16])?, high, low])
+}
+
+/// Up to 16 hexadecimal digits; upper case would compare differently, so it stays text.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
             _ => return None,
         };
-        words[digits / 16] = words[digits / 16] << 4 | u64::from(digit);
-        digits += 1;
-    }
-    Some(words)
+        Some(number << 4 | u64::from(value))
+    })
 }
 
 impl fmt::Display for Member {

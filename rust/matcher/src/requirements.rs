@@ -19,13 +19,8 @@ pub(crate) enum Hardware {
 }
 
 /// The numeric resources in the order of matching.md.
-pub(crate) const RESOURCES: [Hardware; 5] = [
-    Hardware::GpuMemory,
-    Hardware::GpuCount,
-    Hardware::CpuCores,
-    Hardware::Ram,
-    Hardware::Storage,
-];
+pub(crate) const RESOURCES: [Hardware; 5] =
+    [Hardware::GpuMemory, Hardware::GpuCount, Hardware::CpuCores, Hardware::Ram, Hardware::Storage];
 
 /// One shape's demands. Equal documents of different order are equal demands, but explain names the
 /// places of `constraints` and `not` as they were sent.
@@ -102,12 +97,7 @@ impl Requirements {
             component: text(sent.component),
             workflow: text(sent.workflow),
             quality_level: text(sent.quality_level),
-            models: sent
-                .models
-                .unwrap_or_default()
-                .iter()
-                .map(|it| model(it, symbols))
-                .collect(),
+            models: sent.models.unwrap_or_default().iter().map(|it| model(it, symbols)).collect(),
             hardware: hardware.map(Option::unwrap_or_default),
             gpu_models: sent
                 .gpu_model

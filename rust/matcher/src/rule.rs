@@ -67,10 +67,7 @@ pub(crate) enum Rule {
 impl Rule {
     /// Time alone may free such a worker for the job, so it counts as one that could take it.
     pub(crate) fn passes_by_itself(self) -> bool {
-        matches!(
-            self,
-            Self::Slots | Self::IsolationHeld | Self::MaxConcurrentCustomers
-        )
+        matches!(self, Self::Slots | Self::IsolationHeld | Self::MaxConcurrentCustomers)
     }
 }
 

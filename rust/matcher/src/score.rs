@@ -72,10 +72,7 @@ impl StaticScore {
                 cost(has),
             ],
             preferences: preferences(wants, has),
-            asks_worker: wants
-                .prefer
-                .iter()
-                .any(|it| it.attribute == Attribute::WorkerId),
+            asks_worker: wants.prefer.iter().any(|it| it.attribute == Attribute::WorkerId),
         }
     }
 
@@ -91,34 +88,8 @@ impl StaticScore {
             values[SERVICE] += MODELS_LOADED;
         }
         values[LOAD] = load(worker);
-        let mut balance = self.preferences;
-        let affinity = &worker.capabilities.affinity;
-        add_list(
-            &mut balance,
-            AFFINITY,
-            &affinity.preferred_customers,
-            Some(customer),
-        );
-        add_list(
-            &mut balance,
-            -AFFINITY,
-            &affinity.avoided_customers,
-            Some(customer),
-        );
-        if self.asks_worker {
-            let id = Some(Offered::One(Scalar::Text(worker.id)));
-            for it in &wants.prefer {
-                if it.attribute == Attribute::WorkerId {
-                    balance.add(it.weight, it.test.holds(id));
-                }
-            }
-        }
-        let preferences = balance.value();
-        let weighted: i64 = WEIGHTS
-            .iter()
-            .zip(&values)
-            .map(|(weight, it)| weight * it)
-            .sum();
+        let preferences = self.balance(wants, customer, worker).value();
+        let weighted: i64 = WEIGHTS.iter().zip(&values).map(|(weight, it)| weight * it).sum();
         let [service, hardware, load, isolation, performance, location, cost] = values;
         Score {
             total: (weighted.div_euclid(100) + preferences).clamp(0, 10_000),
@@ -133,6 +104,23 @@ impl StaticScore {
                 preferences,
             ],
         }
+    }
+
+    /// The preferences, with those that look at the customer or at the worker's id.
+    fn balance(&self, wants: &Requirements, customer: Symbol, worker: &Candidate<'_>) -> Balance {
+        let mut balance = self.preferences;
+        let affinity = &worker.capabilities.affinity;
+        add_list(&mut balance, AFFINITY, &affinity.preferred_customers, Some(customer));
+        add_list(&mut balance, -AFFINITY, &affinity.avoided_customers, Some(customer));
+        if self.asks_worker {
+            let id = Some(Offered::One(Scalar::Text(worker.id)));
+            for it in &wants.prefer {
+                if it.attribute == Attribute::WorkerId {
+                    balance.add(it.weight, it.test.holds(id));
+                }
+            }
+        }
+        balance
     }
 }
 
@@ -217,31 +205,11 @@ fn preferences(wants: &Requirements, has: &Capabilities) -> Balance {
         }
     }
     let affinity = &has.affinity;
-    add_list(
-        &mut balance,
-        AFFINITY,
-        &affinity.preferred_components,
-        wants.component,
-    );
-    add_list(
-        &mut balance,
-        -AFFINITY,
-        &affinity.avoided_components,
-        wants.component,
-    );
+    add_list(&mut balance, AFFINITY, &affinity.preferred_components, wants.component);
+    add_list(&mut balance, -AFFINITY, &affinity.avoided_components, wants.component);
     if wants.job_type.is_some() {
-        add_list(
-            &mut balance,
-            AFFINITY,
-            &affinity.preferred_types,
-            wants.job_type,
-        );
-        add_list(
-            &mut balance,
-            -AFFINITY,
-            &affinity.avoided_types,
-            wants.job_type,
-        );
+        add_list(&mut balance, AFFINITY, &affinity.preferred_types, wants.job_type);
+        add_list(&mut balance, -AFFINITY, &affinity.avoided_types, wants.job_type);
     }
     balance
 }
@@ -266,9 +234,7 @@ fn offered(attribute: Attribute, has: &Capabilities) -> Option<Offered<'_>> {
         Attribute::CostTier => has.cost_tier.map(|it| text(COST_TIERS[usize::from(it)])),
         Attribute::RatePerHour => has.rate_per_hour.map(number),
         Attribute::QualityLevels => has.quality_levels.as_ref().map(Offered::Many),
-        Attribute::Isolation => has
-            .isolation
-            .map(|it| text(ISOLATION_LEVELS[usize::from(it)])),
+        Attribute::Isolation => has.isolation.map(|it| text(ISOLATION_LEVELS[usize::from(it)])),
         Attribute::Services => Some(Offered::Many(&has.service_names)),
         Attribute::Components => names(&has.components),
         Attribute::Workflows => names(&has.workflows),

@@ -22,8 +22,8 @@ pub(crate) struct Search<'a> {
     /// The only customers whose jobs the worker may take, where that is a short list.
     customers: Option<Vec<Symbol>>,
     limit: usize,
-    /// The best lanes so far, best first, at most `limit`.
-    found: Vec<LaneId>,
+    /// The best lanes so far with their ranks, best first, at most `limit`.
+    found: Vec<(u64, LaneId)>,
     /// No rank above this can win.
     worst: u64,
 }
@@ -55,12 +55,12 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        self.found
+        self.found.into_iter().map(|(_, lane)| lane).collect()
     }
 
     fn search_block(&mut self, block: usize) {
         let index = self.index;
-        let mut left = index.shapes.heads.filled(block) & !self.profile.refused(block);
+        let mut left = self.accepted(block);
         while left != 0 {
             let place = block * BLOCK + left.trailing_zeros() as usize;
             left &= left - 1;
@@ -70,13 +70,26 @@ impl<'a> Search<'a> {
             let shape = index.shapes.get(ShapeId::at(place));
             let wants = index.shapes.base(shape.base).requirements.as_ref();
             let Some(wants) = wants else { continue };
-            let fits = self.profile.accepts(place, wants)
-                && !is_unhealthy(wants, &self.worker)
-                && !at_capacity(wants, &self.worker);
-            if fits {
+            if !is_unhealthy(wants, &self.worker) && !at_capacity(wants, &self.worker) {
                 self.search_shape(ShapeId::at(place), shape, wants);
             }
         }
+    }
+
+    /// The shapes of a block that hold jobs and that the capabilities admit; new pairs are judged now,
+    /// all of the block's, so that the next match need not look at the heads of those refused.
+    fn accepted(&self, block: usize) -> u64 {
+        let shapes = &self.index.shapes;
+        let filled = shapes.heads.filled(block);
+        let mut open = filled & !self.profile.judged(block);
+        while open != 0 {
+            let place = block * BLOCK + open.trailing_zeros() as usize;
+            open &= open - 1;
+            if let Some(wants) = shapes.requirements(ShapeId::at(place)) {
+                self.profile.judge(place, wants);
+            }
+        }
+        filled & self.profile.accepted(block)
     }
 
     fn search_shape(&mut self, id: ShapeId, shape: &'a Shape, wants: &Requirements) {
@@ -130,7 +143,7 @@ impl<'a> Search<'a> {
             && self
                 .found
                 .last()
-                .is_some_and(|&last| lanes.get(lane).compare_heads(lanes.get(last)).is_gt())
+                .is_some_and(|&(_, last)| lanes.get(lane).compare_heads(lanes.get(last)).is_gt())
     }
 
     fn admits(&self, lane: LaneId, shape: &Shape, wants: &Requirements) -> bool {
@@ -143,15 +156,17 @@ impl<'a> Search<'a> {
 
     fn add(&mut self, lane: LaneId) {
         let index = self.index;
-        let place = self
-            .found
-            .partition_point(|&known| index.compare_lanes(known, lane).is_lt());
+        let rank = index.lanes.get(lane).rank;
+        let place = self.found.partition_point(|&(known_rank, known)| {
+            let order = known_rank.cmp(&rank);
+            order.then_with(|| index.compare_lanes(known, lane)).is_lt()
+        });
         if place < self.limit {
-            self.found.insert(place, lane);
-            self.found.truncate(self.limit);
+            self.found.truncate(self.limit - 1);
+            self.found.insert(place, (rank, lane));
         }
         if self.found.len() == self.limit {
-            self.worst = (self.found.last()).map_or(0, |&last| index.lanes.get(last).rank);
+            self.worst = self.found[self.limit - 1].0;
         }
     }
 }

@@ -61,12 +61,7 @@ impl<'a> LaneName<'a> {
         if base.is_empty() || avoided.is_some_and(str::is_empty) {
             return Err(refusal());
         }
-        Ok(Self {
-            shape,
-            base,
-            avoided,
-            customer,
-        })
+        Ok(Self { shape, base, avoided, customer })
     }
 
     pub(crate) fn avoided(self) -> impl Iterator<Item = &'a str> {
@@ -119,22 +114,16 @@ impl Shapes {
             return known;
         }
         let base = BaseId(u32::try_from(self.bases.len()).expect("fewer than 2^32 bases"));
-        self.bases.push(Base {
-            name: name.into(),
-            requirements: None,
-            shapes: Vec::new(),
-        });
+        self.bases.push(Base { name: name.into(), requirements: None, shapes: Vec::new() });
         let (bases, hasher) = (&self.bases, &self.hasher);
-        self.base_table
-            .insert_unique(hasher.hash_one(name), base, |known| {
-                hasher.hash_one(&*bases[known.0 as usize].name)
-            });
+        self.base_table.insert_unique(hasher.hash_one(name), base, |known| {
+            hasher.hash_one(&*bases[known.0 as usize].name)
+        });
         base
     }
 
     pub(crate) fn is_known(&self, base: &str) -> bool {
-        self.find_base(base)
-            .is_some_and(|it| self.base(it).requirements.is_some())
+        self.find_base(base).is_some_and(|it| self.base(it).requirements.is_some())
     }
 
     /// Makes a base known; its lanes take part from now on. O(its shapes).
@@ -167,9 +156,8 @@ impl Shapes {
         self.heads.push();
         self.bases[base.0 as usize].shapes.push(shape);
         let (all, hasher) = (&self.all, &self.hasher);
-        self.shape_table.insert_unique(hash, shape, |known| {
-            hasher.hash_one(&*all[known.place()].id)
-        });
+        self.shape_table
+            .insert_unique(hash, shape, |known| hasher.hash_one(&*all[known.place()].id));
         shape
     }
 

@@ -26,9 +26,7 @@ impl Symbol {
 }
 
 /// The words that the rules themselves use, interned first, in this order.
-const WORDS: [&str; 7] = [
-    "all", "none", "loose", "strict", "economy", "standard", "premium",
-];
+const WORDS: [&str; 7] = ["all", "none", "loose", "strict", "economy", "standard", "premium"];
 /// `"all"`, as `prefer` sees an unrestricted list.
 pub(crate) const ALL: Symbol = Symbol::nth(1);
 /// The names of the isolation levels 0, 1, 2.
@@ -65,9 +63,7 @@ impl Symbols {
 
     pub(crate) fn find(&self, text: &str) -> Option<Symbol> {
         let hash = self.hasher.hash_one(text);
-        self.table
-            .find(hash, |&known| self.text(known) == text)
-            .copied()
+        self.table.find(hash, |&known| self.text(known) == text).copied()
     }
 
     pub(crate) fn intern(&mut self, text: &str) -> Symbol {
@@ -79,10 +75,9 @@ impl Symbols {
         self.text.push_str(text);
         self.ends.push(self.text.len());
         let (all, ends, hasher) = (&self.text, &self.ends, &self.hasher);
-        self.table
-            .insert_unique(hasher.hash_one(text), symbol, |&known| {
-                hasher.hash_one(slice(all, ends, known))
-            });
+        self.table.insert_unique(hasher.hash_one(text), symbol, |&known| {
+            hasher.hash_one(slice(all, ends, known))
+        });
         symbol
     }
 

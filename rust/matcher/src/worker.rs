@@ -49,36 +49,24 @@ pub(crate) struct Standing {
 
 impl Standing {
     pub(crate) fn held_of(&self, service: Symbol) -> usize {
-        self.held_services
-            .iter()
-            .filter(|&&it| it == service)
-            .count()
+        self.held_services.iter().filter(|&&it| it == service).count()
     }
 }
 
 impl Worker {
     pub(crate) fn new(id: Symbol) -> Self {
-        Self {
-            id,
-            offer: None,
-            busiest_percent: 0,
-            standing: None,
-        }
+        Self { id, offer: None, busiest_percent: 0, standing: None }
     }
 
     /// Whether an entry names a version that is newer than the document known here.
     pub(crate) fn is_stale(&self) -> bool {
         self.standing.as_ref().is_some_and(|standing| {
-            self.offer
-                .as_ref()
-                .is_none_or(|offer| offer.version < standing.version)
+            self.offer.as_ref().is_none_or(|offer| offer.version < standing.version)
         })
     }
 
     pub(crate) fn is_offline(&self) -> bool {
-        self.standing
-            .as_ref()
-            .is_none_or(|it| it.state == State::Offline)
+        self.standing.as_ref().is_none_or(|it| it.state == State::Offline)
     }
 }
 

@@ -23,10 +23,7 @@ static TUPLE_NEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 impl NamedTuple {
     const fn called(name: &'static str) -> Self {
-        Self {
-            name,
-            class: PyOnceLock::new(),
-        }
+        Self { name, class: PyOnceLock::new() }
     }
 
     fn of<'py>(
@@ -34,9 +31,7 @@ impl NamedTuple {
         py: Python<'py>,
         fields: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let class = self
-            .class
-            .import(py, "empq.matching.interface", self.name)?;
+        let class = self.class.import(py, "empq.matching.interface", self.name)?;
         let new = TUPLE_NEW.get_or_try_init(py, || {
             let tuple = py.get_type::<PyTuple>();
             tuple.getattr("__new__").map(Bound::unbind)
@@ -50,12 +45,7 @@ pub(crate) fn proposal(py: Python<'_>, it: Proposal) -> PyResult<Bound<'_, PyAny
 }
 
 pub(crate) fn applied(py: Python<'_>, it: Applied) -> PyResult<Bound<'_, PyAny>> {
-    let fields = (
-        it.grown,
-        it.missing_shapes,
-        it.stale_workers,
-        it.last_number,
-    );
+    let fields = (it.grown, it.missing_shapes, it.stale_workers, it.last_number);
     APPLIED.of(py, fields)
 }
 

@@ -36,9 +36,7 @@ impl RustMatcher {
 impl RustMatcher {
     #[new]
     fn new() -> Self {
-        Self {
-            index: Mutex::new(Index::new()),
-        }
+        Self { index: Mutex::new(Index::new()) }
     }
 
     fn add_shape(&self, py: Python<'_>, base: &str, document: &[u8]) -> PyResult<()> {

@@ -6,7 +6,7 @@ is lost unseen.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta, field
@@ -20,7 +20,8 @@ Operator = Literal[
 Scalar = str | int | bool
 Value = Scalar | list[Scalar]
 
-HARDWARE = ("gpu_memory_gb", "gpu_count", "cpu_cores", "ram_gb", "storage_gb")
+Resource = Literal["gpu_memory_gb", "gpu_count", "cpu_cores", "ram_gb", "storage_gb"]
+HARDWARE: tuple[Resource, ...] = get_args(Resource)
 
 
 class Condition(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -47,7 +48,7 @@ class Unwanted(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     component: str | None = None
     workflow: str | None = None
     models: list[str] = field(default_factory=list[str])
-    hardware: dict[str, int] = field(default_factory=dict[str, int])
+    hardware: dict[Resource, int] = field(default_factory=dict[Resource, int])
     gpu_model: list[str] = field(default_factory=list[str])
     region: list[str] = field(default_factory=list[str])
     compliance: list[str] = field(default_factory=list[str])
@@ -64,7 +65,7 @@ class Shape(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     component: str | None = None
     workflow: str | None = None
     models: list[str] = field(default_factory=list[str])
-    hardware: dict[str, int] = field(default_factory=dict[str, int])
+    hardware: dict[Resource, int] = field(default_factory=dict[Resource, int])
     gpu_model: list[str] = field(default_factory=list[str])
     isolation: Level = 0
     region: list[str] = field(default_factory=list[str])
@@ -106,7 +107,7 @@ class Capabilities(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     components: Names | None = None
     workflows: Names | None = None
     job_types: Names | None = None
-    hardware: dict[str, int] = field(default_factory=dict[str, int])
+    hardware: dict[Resource, int] = field(default_factory=dict[Resource, int])
     gpu_model: str | None = None
     isolation: Level | None = None
     allowed_customers: list[str] | None = None

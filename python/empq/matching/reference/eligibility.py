@@ -14,6 +14,7 @@ from empq.matching.reference.documents import (
     Capabilities,
     Condition,
     Names,
+    Resource,
     Shape,
 )
 from empq.matching.reference.worker import Candidate
@@ -123,7 +124,7 @@ def _has_model(shape: Shape, offer: Capabilities, model: str) -> bool:
     return service is not None and admits(service.models, model)
 
 
-def _has_hardware(offer: Capabilities, key: str, least: int) -> bool:
+def _has_hardware(offer: Capabilities, key: Resource, least: int) -> bool:
     return offer.hardware.get(key, 0) >= least
 
 

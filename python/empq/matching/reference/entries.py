@@ -10,7 +10,9 @@ from msgspec import Meta
 
 from empq.model.shape import split_lane_id
 
-Natural = Annotated[int, Meta(ge=0)]
+#: 0..2^63 - 1
+Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Count = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Bit = Annotated[int, Meta(ge=0, le=1)]
 
 
@@ -20,14 +22,14 @@ class LaneEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, fro
     lane_id: str
     rank: Natural
     member: str
-    count: Natural
+    count: Count
 
 
 class WorkerEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
     """A worker afterwards; held = (customer, service or "", strict) of each job."""
 
     worker_id: str
-    version: Natural
+    version: int
     state: Literal["online", "draining", "offline"]
     idle_since_ms: int
     held: list[tuple[str, str, Bit]]

@@ -109,9 +109,8 @@ def _affinities(shape: Shape, customer: str, offer: Capabilities) -> list[tuple[
 def _attribute(key: str, worker: Candidate) -> Value | None:
     """What `prefer` sees under a key: an attribute by its name, else a label; None where unstated."""
     offer = worker.capabilities
-    if key.startswith("hardware.") and key.removeprefix("hardware.") in HARDWARE:
-        return offer.hardware.get(key.removeprefix("hardware."))
     attributes: dict[str, Value | None] = {
+        **{f"hardware.{resource}": offer.hardware.get(resource) for resource in HARDWARE},
         "hardware.gpu_model": offer.gpu_model,
         "location.region": offer.region,
         "location.compliance": _values(offer.compliance),

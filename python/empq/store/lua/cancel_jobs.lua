@@ -4,7 +4,7 @@
 -- args     { items: { { id, reason } } }
 -- returns  { index, results: { { ok } | { not_found } | { wrong_state, state } } }, or no_dataset
 -- emits    job_cancelled
--- includes keys, record, open_data, load, cancel, fence, commit
+-- includes keys, record, open_data, load, cancel, fence, commit, answer
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include keys
 -- @include record
@@ -13,6 +13,7 @@ local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include cancel
 -- @include fence
 -- @include commit
+-- @include answer
 
 local data = open_data()
 if not data then
@@ -36,4 +37,4 @@ for i, item in ipairs(args[1]) do
   end
 end
 local index = #changes.job_ids > 0 and commit(changes) or ""
-return { cmsgpack.pack({ "ok", results }), index }
+return answer(changes, results, index)

@@ -4,7 +4,7 @@
 -- args     { items: { { id, worker_id, attempt, lease, digest, artifacts } } }, then one result per item ("": none)
 -- returns  { index, results: { { ok } | { stale_attempt } } }, or no_dataset
 -- emits    job_completed
--- includes keys, record, open_data, load, slots, fence, place, history, end_job, commit
+-- includes keys, record, open_data, load, slots, fence, place, history, end_job, commit, answer
 local prefix, args, texts = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV
 -- @include keys
 -- @include record
@@ -16,6 +16,7 @@ local prefix, args, texts = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV
 -- @include history
 -- @include end_job
 -- @include commit
+-- @include answer
 
 local data = open_data()
 if not data then
@@ -70,4 +71,4 @@ for i, item in ipairs(args[1]) do
   end
 end
 local index = #changes.job_ids + #changes.worker_ids > 0 and commit(changes) or ""
-return { cmsgpack.pack({ "ok", results }), index }
+return answer(changes, results, index)

@@ -4,7 +4,7 @@
 -- args     { limit, seed of the jitter }
 -- returns  { ok, { expired }, index }, or no_dataset
 -- emits    job_retrying, job_queued, job_failed, job_timeout
--- includes keys, record, open_data, load, end_attempt, commit
+-- includes keys, record, open_data, load, end_attempt, commit, answer
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include keys
 -- @include record
@@ -12,6 +12,7 @@ local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include load
 -- @include end_attempt
 -- @include commit
+-- @include answer
 
 local data = open_data()
 if not data then
@@ -86,4 +87,4 @@ for _, id in ipairs(avoiding) do
   end
 end
 local index = commit(changes)
-return { cmsgpack.pack({ "ok", { expired } }), index }
+return answer(changes, { expired }, index)

@@ -4,7 +4,7 @@
 -- args     { limit }
 -- returns  { ok, { lost workers }, index }, or no_dataset
 -- emits    job_queued, job_failed, worker_disconnected
--- includes keys, record, open_data, load, end_attempt, commit
+-- includes keys, record, open_data, load, end_attempt, commit, answer
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include keys
 -- @include record
@@ -12,6 +12,7 @@ local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include load
 -- @include end_attempt
 -- @include commit
+-- @include answer
 
 local data = open_data()
 if not data then
@@ -59,4 +60,4 @@ for _, worker_id in ipairs(due) do
   end
 end
 local index = commit(changes)
-return { cmsgpack.pack({ "ok", { lost } }), index }
+return answer(changes, { lost }, index)

@@ -4,7 +4,7 @@
 -- args     { items: { { id, worker_id, attempt, lease, message, details, retry (0 or 1), jitter } } }
 -- returns  { index, results: { { ok, retry_scheduled (0 or 1), delay_ms } | { stale_attempt } } }, or no_dataset
 -- emits    job_retrying, job_failed
--- includes keys, record, open_data, load, slots, fence, end_attempt, commit
+-- includes keys, record, open_data, load, slots, fence, end_attempt, commit, answer
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include keys
 -- @include record
@@ -14,6 +14,7 @@ local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include fence
 -- @include end_attempt
 -- @include commit
+-- @include answer
 
 local data = open_data()
 if not data then
@@ -40,4 +41,4 @@ for i, item in ipairs(args[1]) do
   end
 end
 local index = #changes.job_ids + #changes.worker_ids > 0 and commit(changes) or ""
-return { cmsgpack.pack({ "ok", results }), index }
+return answer(changes, results, index)

@@ -4,7 +4,7 @@
 -- args     { items: { { worker_id, session, listed jobs { { id, attempt } }, vitals JSON } } }
 -- returns  { ok, results: { { ok, cancel, stop, state, drain_until, lease_ms } | { not_found } | { worker_replaced } }, index }, or no_dataset
 -- emits    job_queued, job_failed
--- includes keys, record, open_data, load, listed, commit
+-- includes keys, record, open_data, load, listed, commit, answer
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include keys
 -- @include record
@@ -12,6 +12,7 @@ local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include load
 -- @include listed
 -- @include commit
+-- @include answer
 
 local data = open_data()
 if not data then
@@ -49,4 +50,4 @@ for i, item in ipairs(args[1]) do
   results[i] = beat(item)
 end
 local index = commit(changes)
-return { cmsgpack.pack({ "ok", results }), index }
+return answer(changes, results, index)

@@ -4,7 +4,7 @@
 -- args     { worker_id, session or "" }
 -- returns  { ok, {}, index }, { not_found }, { worker_replaced }, or no_dataset
 -- emits    job_queued, job_failed, worker_disconnected
--- includes keys, record, open_data, load, end_attempt, commit
+-- includes keys, record, open_data, load, end_attempt, commit, answer
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include keys
 -- @include record
@@ -12,6 +12,7 @@ local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include load
 -- @include end_attempt
 -- @include commit
+-- @include answer
 
 local data = open_data()
 if not data then
@@ -45,4 +46,4 @@ keep_worker(changes, worker_id, worker)
 add_to(changes.zrem, KEY.sessions, worker_id)
 changes.worker_events[1] = { worker_id, "worker_disconnected", worker[W.session], "" }
 local index = commit(changes)
-return { cmsgpack.pack({ "ok", {} }), index }
+return answer(changes, {}, index)

@@ -4,7 +4,7 @@
 -- args     { worker_id, session, slots, capacity, max_customers, capabilities JSON, listed jobs { { id, attempt } } }
 -- returns  { ok, { version, keep, stop, lease_ms }, index }, or no_dataset
 -- emits    worker_registered
--- includes keys, record, open_data, load, listed, commit
+-- includes keys, record, open_data, load, listed, commit, answer
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include keys
 -- @include record
@@ -12,6 +12,7 @@ local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include load
 -- @include listed
 -- @include commit
+-- @include answer
 local worker_id, session, slots, capacity, max_customers, capabilities, listed = unpack(args)
 
 local data = open_data()
@@ -41,4 +42,4 @@ changes.strings[#changes.strings + 1] = KEY.capabilities .. worker_id
 changes.strings[#changes.strings + 1] = capabilities
 changes.worker_events[1] = { worker_id, "worker_registered", session, replaced }
 local index = commit(changes)
-return { cmsgpack.pack({ "ok", { worker[W.version], keep, stop, data.lease } }), index }
+return answer(changes, { worker[W.version], keep, stop, data.lease }, index)

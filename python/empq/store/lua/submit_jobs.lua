@@ -4,7 +4,7 @@
 -- args     { items: { { id, job, depends_on, delay_ms } }, shapes: { { base, document } }, partial, idempotency_id, body_digest }, then one envelope per item
 -- returns  { index, results: { { ok, id, status, position, created_at } | { unknown_dependency, id } | { invalid_field, pointer } | { not_stored } } }, or { replayed, results }, idempotency_mismatch, no_dataset, refused results
 -- emits    job_queued, job_pending
--- includes keys, record, open_data, load, place, history, end_job, commit
+-- includes keys, record, open_data, load, place, history, end_job, commit, answer
 local prefix, args, texts = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV
 -- @include keys
 -- @include record
@@ -14,6 +14,7 @@ local prefix, args, texts = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV
 -- @include history
 -- @include end_job
 -- @include commit
+-- @include answer
 local ANSWER_KEPT_SECONDS = 86400
 local items, shapes, idempotency_id, body_digest = args[1], args[2], args[4], args[5]
 local partial = args[3] == 1
@@ -25,11 +26,11 @@ end
 if idempotency_id ~= "" then
   local kept = redis.call("GET", KEY.idempotency .. idempotency_id)
   if kept then
-    local answer = cmsgpack.unpack(kept)
-    if answer[1] ~= body_digest then
+    local first = cmsgpack.unpack(kept)
+    if first[1] ~= body_digest then
       return cmsgpack.pack({ "idempotency_mismatch", {} })
     end
-    return cmsgpack.pack({ "replayed", answer[2] })
+    return cmsgpack.pack({ "replayed", first[2] })
   end
 end
 
@@ -164,4 +165,4 @@ end
 if idempotency_id ~= "" then
   redis.call("SET", KEY.idempotency .. idempotency_id, cmsgpack.pack({ body_digest, results }), "EX", ANSWER_KEPT_SECONDS)
 end
-return { cmsgpack.pack({ "ok", results }), index }
+return answer(changes, results, index)
