@@ -48,7 +48,9 @@ def in_step(
                 )
                 try:
                     yield future
-                except Exception:  # a task is thrown its future's error: the step that waits gets it below
+                except (
+                    Exception
+                ):  # a task is thrown its future's error: the step that waits gets it below
                     if not future.done():
                         raise
             waiting.popleft()
