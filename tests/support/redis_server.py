@@ -60,6 +60,11 @@ class RedisServer:
             except OSError:
                 return False
 
+    @property
+    def pid(self) -> int:
+        assert self._process, "not started"
+        return self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
         assert self._process
         self._process.send_signal(number)

@@ -1,0 +1,100 @@
+"""Claims of one lane over WebSocket in batches, beside the bare claim script on the same server in the same run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+from bench.rig import BASE, Rig, spread, submit_bare
+from empq.store.store import Store
+from tests.support.sockets import Socket
+
+JOBS, BATCH = 10_000, 64
+BEAT = {"type": "worker_heartbeat", "id": "beat", "current_jobs": []}
+
+
+def claim_all(worker: Socket) -> None:
+    """Claims BATCH jobs a message; completes the last batch in the frame of the next claim."""
+    done, reports = 0, []
+    while done < JOBS:
+        claim = {"type": "claim_job", "id": "c", "max_jobs": BATCH, "wait_ms": 1000}
+        worker.send_text(json.dumps([*reports, claim]))
+        reports = []
+        while True:
+            frame = worker.frame()
+            messages = frame if isinstance(frame, list) else [frame]
+            given = [one["assignment"] for one in messages if one["type"] == "job_assigned"]
+            reports += [
+                {
+                    "type": "complete_job",
+                    "job_id": job["job_id"],
+                    "attempt": job["attempt"],
+                    "lease": job["lease"],
+                    "result": 1,
+                }
+                for job in given
+            ]
+            if given and len(reports) == next(
+                one["count"] for one in messages if one["type"] == "job_assigned"
+            ):
+                break
+        done += len(reports)
+    worker.send_text(json.dumps([*reports, BEAT]))
+    worker.expect("worker_heartbeat_ack", reply_to="beat")
+
+
+async def claim_bare(store: Store) -> float:
+    """Seconds in claims; the completes between them, which keep the worker's slots free, are not counted."""
+    await store.calls.run("register_worker", ["w", "s", 4 * BATCH, [], 0, "{}", []])
+    seconds, done = 0.0, 0
+    while done < JOBS:
+        begun = time.perf_counter()
+        given = (await store.claim.add(["w", "", 1, BATCH, "", f"seed{done}", [BASE + ":"]]))[1]
+        seconds += time.perf_counter() - begun
+        items = [
+            [job_id, "w", attempt, lease, "digest", []] for job_id, attempt, lease, *_ in given
+        ]
+        await asyncio.gather(*(store.complete.add(item, b"1") for item in items))
+        done += len(given)
+    return seconds
+
+
+def test_claims_over_a_socket(
+    rig: Rig, benchmark: Any, rounds: int, figures: list[tuple[str, str]]
+) -> None:
+    ours: list[float] = []
+    bare: list[float] = []
+
+    async def bare_work(store: Store) -> None:
+        await submit_bare(store, JOBS)
+        bare.append(JOBS / await claim_bare(store))
+
+    def one_round() -> None:
+        rig.submit(JOBS, "claims")
+        begun = time.perf_counter()
+        claim_all(worker)
+        ours.append(JOBS / (time.perf_counter() - begun))
+        rig.bare(bare_work)
+
+    with rig.hub.socket("/ws/worker") as worker:
+        capabilities = {
+            "services": [{"name": "claims", "models": "all"}],
+            "performance": {"concurrent_jobs": 4 * BATCH},
+        }
+        worker.ask(
+            "register_worker",
+            "worker_registered",
+            worker_id="claims",
+            capabilities=capabilities,
+            protocol=1,
+        )
+        benchmark.pedantic(one_round, rounds=rounds)
+    shares = [a / b for a, b in zip(ours, bare, strict=True)]
+    figures.append(
+        ("claims (with completes) over /ws/worker, 64 a message", spread(ours, "jobs/s"))
+    )
+    figures.append(("  the bare claim script alone, 64 a call", spread(bare, "jobs/s")))
+    figures.append(("  share", spread(shares, "", 2)))
+    assert len(shares) == rounds
