@@ -169,7 +169,8 @@ def described(event: Event) -> str:
 def _show_end(job: Job) -> None:
     from empq.allinone.answers import text
 
-    where = f" by {job.worker_id}" if job.worker_id else ""
+    preposition = "by" if job.status == "completed" else "on"
+    where = f" {preposition} {job.worker_id}" if job.worker_id else ""
     took = [
         f"{verb} {span(seconds)}"
         for verb, seconds in (
