@@ -138,12 +138,12 @@ for i, item in ipairs(items) do
     results[i] = { "ok", id, job[J.state], 0, data.now }
   end
 end
+local index = commit(changes)
 for _, shape in ipairs(shapes) do
   if uses[shape[1]] and redis.call("HINCRBY", KEY.shape_uses, shape[1], uses[shape[1]]) == uses[shape[1]] then
     redis.call("HSET", KEY.shapes, shape[1], shape[2])
   end
 end
-local index = commit(changes)
 
 -- Positions: jobs of one call with the same line and priority stand one behind the other (but for older workflows).
 local bases = {}
