@@ -138,10 +138,17 @@ for i, item in ipairs(items) do
     results[i] = { "ok", id, job[J.state], 0, data.now }
   end
 end
-local index = commit(changes)
+local documents = {}
 for _, shape in ipairs(shapes) do
-  if uses[shape[1]] and redis.call("HINCRBY", KEY.shape_uses, shape[1], uses[shape[1]]) == uses[shape[1]] then
-    redis.call("HSET", KEY.shapes, shape[1], shape[2])
+  documents[shape[1]] = shape[2]
+end
+for base in pairs(uses) do
+  assert(documents[base], "a job's shape is missing") -- before anything is written
+end
+local index = commit(changes)
+for base, number in pairs(uses) do
+  if redis.call("HINCRBY", KEY.shape_uses, base, number) == number then
+    redis.call("HSET", KEY.shapes, base, documents[base])
   end
 end
 
