@@ -18,7 +18,7 @@ help: ## Print this list.
 setup: ## Make .venv with empq and empq-worker in .venv/bin (MATCHER=python: without Rust).
 	@sh tools/setup.sh
 
-demo: setup ## Show it working: Redis, a hub, five unequal workers, about 60 jobs; under a minute, leaves nothing behind.
+demo: setup ## Show it working: Redis, a hub, five unequal workers, about 60 jobs; under a minute; leaves pictures in demo-output.
 	@sh tools/with_matcher.sh $(BIN)/python -m empq.allinone.demo
 
 test: setup ## Run the whole suite, Rust and Python (ARGS="-k claim" goes to pytest).

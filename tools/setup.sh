@@ -120,6 +120,7 @@ install_empq() {
         say "installed with the pure-Python reference matcher (MATCHER=python): same answers, slower"
     fi
     printf '%s\n' "$wanted" >"$VENV/.package"
+    say "done; now: make demo, or $VENV/bin/empq up"
 }
 
 extension_stands() {

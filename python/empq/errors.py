@@ -119,9 +119,10 @@ class UnknownField(EmpqError):
     code = "unknown_field"
 
     @classmethod
-    def at(cls, pointer: str) -> UnknownField:
-        """The error for one field."""
-        return cls(f"{pointer}: unknown field", errors=(FieldError(pointer, "unknown field"),))
+    def at(cls, pointer: str, hint: str = "") -> UnknownField:
+        """The error for one field; `hint`: what may have been meant."""
+        detail = f"unknown field; {hint}" if hint else "unknown field"
+        return cls(f"{pointer}: {detail}", errors=(FieldError(pointer, detail),))
 
 
 class UnknownDependency(EmpqError):

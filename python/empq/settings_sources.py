@@ -48,7 +48,9 @@ def load(flags: Mapping[str, Any], file: Path | None = None) -> Configured:
             msgspec.convert({name: values[name]}, Settings, strict=False)
         except msgspec.ValidationError as error:
             shown = "its value" if name in SECRETS else repr(values[name])
-            raise StartRefused(f"{origins[name]}: {name} = {shown}: {error}") from None
+            rule = str(error).partition(" - at `$")[0].replace(" | null", "").replace("`", "")
+            rule = rule[:1].lower() + rule[1:]
+            raise StartRefused(f"{origins[name]}: {name} = {shown}: {rule}") from None
     return Configured(msgspec.convert(values, Settings, strict=False), origins)
 
 

@@ -29,7 +29,7 @@ def test_the_demo_runs_from_start_to_end_even_with_standard_input_closed(tmp_pat
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stderr == ""
     assert "%" in ran.stdout
-    assert "seed page's example" in ran.stdout
+    assert "SDXL, priority 75" in ran.stdout
     assert "never: " in ran.stdout
     pictures = list((tmp_path / "demo-output").iterdir())
     assert pictures

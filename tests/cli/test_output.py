@@ -69,6 +69,33 @@ def test_a_narrow_terminal_gets_every_cell_of_a_row_on_a_line(
     ]
 
 
+def test_a_table_gives_up_columns_before_it_breaks_words(empq: Empq, fake_hub: FakeHub) -> None:
+    fake_hub.answer("GET /api/jobs", page(1))
+
+    headings = [
+        empq("jobs", COLUMNS=width).stdout.decode().split("\n")[0] for width in ("100", "80")
+    ]
+
+    assert [heading.split() for heading in headings] == [
+        ["id", "type", "status", "priority", "customer", "worker", "progress", "created"],
+        ["id", "type", "status", "priority", "worker", "progress", "created"],
+    ]
+
+
+def test_a_state_that_does_not_exist_is_answered_with_those_that_do(
+    empq: Empq, fake_hub: FakeHub
+) -> None:
+    refused = empq("jobs", "--status", "runing")
+
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(b"empq: --status runing: expected one of pending, queued, ")
+    assert fake_hub.requests == []
+
+
+def test_the_version_is_told(empq: Empq) -> None:
+    assert empq("--version").stdout.startswith(b"empq ")
+
+
 def test_json_is_the_hubs_bytes(empq: Empq, fake_hub: FakeHub) -> None:
     fake_hub.answer("GET /api/jobs/j1", Answer(200, EXACT))
 
@@ -203,7 +230,29 @@ def test_watch_prints_lines_and_goes_on_after_a_broken_stream(
         '  result {"n": 1}',
         "  artifact a.png",
     ]
-    assert fake_hub.requests[1].headers["Last-Event-ID"] == "1"
+    streams = [one for one in fake_hub.requests if one.path.endswith("/events")]
+    assert streams[1].headers["Last-Event-ID"] == "1"
+
+
+def test_watch_says_why_no_worker_takes_the_job(empq: Empq, fake_hub: FakeHub) -> None:
+    answer_a_watched_job(fake_hub)
+    change = {"path": "hardware.gpu_memory_gb", "from": 80, "to": 24}
+    fake_hub.answer(
+        "GET /api/jobs/j1/explain",
+        {
+            "verdict": "never",
+            "summary": "1 worker: 1 lacks 80 GB of GPU memory",
+            "nearest_miss": {"change": change, "worker_id": "sim-1", "opens": ["sim-1"]},
+        },
+    )
+
+    watched = empq("watch", "j1")
+
+    assert watched.stdout.decode().splitlines()[:3] == [
+        "no worker can take it yet: 1 worker: 1 lacks 80 GB of GPU memory",
+        "nearest miss: hardware.gpu_memory_gb 80 -> 24 would open sim-1",
+        "queued",
+    ]
 
 
 def test_watch_json_is_one_event_a_line(empq: Empq, fake_hub: FakeHub) -> None:

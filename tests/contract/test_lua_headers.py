@@ -25,6 +25,7 @@ EVENTS = {
 #: Answers that the store deals with itself: no user sees them as a code.
 INTERNAL = {
     *["ok", "replayed", "refused", "no_dataset", "stale_index", "stale_worker", "settings_differ"],
+    "unsettled",
 }
 CODES = {
     error.code

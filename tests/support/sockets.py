@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -64,6 +66,28 @@ class Socket:
             assert time.monotonic() < until, f"no {type} {fields}; seen: {self._waiting}"
             frame = self.frame()
             self._waiting += frame if isinstance(frame, list) else [frame]
+
+    def expect_one_of(self, types: Collection[str], reply_to: int) -> dict[str, Any]:
+        """The reply to a message, of one of these types; all else is dropped."""
+        while True:
+            frame = self.frame()
+            for message in frame if isinstance(frame, list) else [frame]:
+                if message["type"] in types and message.get("reply_to") == reply_to:
+                    return message
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """All that comes, until the connection ends."""
+        yield from self._waiting
+        try:
+            for text in self.connection:
+                frame = json.loads(text)
+                yield from frame if isinstance(frame, list) else [frame]
+        except ConnectionClosed:
+            return
+
+    def break_off(self) -> None:
+        """Ends the connection without a word, as a machine that dies does."""
+        self.connection.socket.shutdown(socket.SHUT_RDWR)
 
     def ask(self, type: str, reply: str, **fields: Any) -> dict[str, Any]:
         """Sends a message and waits for its reply."""

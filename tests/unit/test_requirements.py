@@ -321,3 +321,22 @@ def test_no_value_gets_past_as_a_traceback(sent: dict[str, Any]) -> None:
         decode_requirements(sent).canonical("t")
     except EmpqError as error:
         assert error.errors[0].pointer.startswith("/requirements")
+
+
+@pytest.mark.parametrize(
+    ("sent", "hint"),
+    [
+        ({"service": "comfyui"}, "/service: unknown field; did you mean service_type?"),
+        ({"location": "eu"}, "/location: unknown field; known here: compliance, component, "),
+        (
+            {"hardware": {"gpu_memory": 8}},
+            "/gpu_memory: unknown field; did you mean gpu_memory_gb?",
+        ),
+    ],
+)
+def test_an_unknown_field_is_answered_with_those_that_are_known(
+    sent: dict[str, Any], hint: str
+) -> None:
+    with pytest.raises(UnknownField) as caught:
+        decode_requirements(sent)
+    assert hint in str(caught.value)

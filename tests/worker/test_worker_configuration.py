@@ -46,6 +46,11 @@ def test_simulate_offers_what_the_contract_says() -> None:
     assert worker.slots == 2
 
 
+def test_comfyui_takes_an_address_without_its_scheme_as_hub_does() -> None:
+    [backend] = load(Flags(comfyui="127.0.0.1:8188"), NOTHING).services.backends
+    assert backend.connector.settings.url == "http://127.0.0.1:8188"
+
+
 def test_a_token_may_stand_in_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("s3cret\n")

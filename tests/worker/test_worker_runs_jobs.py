@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from empq.connectors.base import JobFailed, JobInvalid, NoSettings, ServiceBusy, ServiceLost
 from empq.connectors.simulation import SimulationConnector
 from empq.worker.runtime import Worker
@@ -221,6 +223,30 @@ async def test_a_job_that_a_busy_service_has_not_begun_is_given_back(
     assert (released["job_id"], released["reason"]) == ("a", "connection refused")
     status = (await talk.expect("worker_heartbeat"))["connector_status"]["gated"]
     assert status == {"status": "unhealthy", "detail": "connection refused"}
+
+
+async def test_a_service_that_does_not_answer_is_logged_once_and_its_return_too(
+    connector: GatedConnector,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "empq.worker.services")
+    watched = backend(connector)
+
+    async def refuse() -> None:
+        raise ServiceLost("connection refused")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(connector, "check", refuse)
+        await watched.check()
+        await watched.check()
+    await watched.check()
+    await watched.check()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "service_unwell service=gated problem=connection refused",
+        "service_well service=gated",
+    ]
 
 
 async def test_a_busy_connector_hands_on_to_the_next_of_its_service(hub: ScriptedHub) -> None:

@@ -191,6 +191,10 @@ class Service(msgspec.Struct):
     """One service of a worker."""
 
     name: str
+    healthy: bool = True
+
+    def __str__(self) -> str:
+        return self.name if self.healthy else f"{self.name} (unwell)"
 
 
 class Hardware(msgspec.Struct):

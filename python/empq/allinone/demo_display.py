@@ -66,7 +66,7 @@ class _Lines:
         for job in sorted(_running(jobs), key=lambda job: job.worker_id or ""):
             kind = self._kinds.get(job.id, job.type)
             self._console.print(
-                f"         {job.worker_id or '':<13} {kind:<18} {job.percent or 'starting':>5}"
+                f"         {job.worker_id or '':<13} {kind:<18} {job.percent or '-':>5}"
                 f"  {job.current_step or ''}".rstrip()
             )
 

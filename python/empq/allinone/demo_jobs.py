@@ -60,8 +60,8 @@ KINDS = (
     ),
 )
 GRAPH_KIND, GRAPH_COUNT = "ComfyUI graph", 6
-SEED_KIND, IMPOSSIBLE_KIND = "seed page's example", "needs 80 GB"
-SEED_EXAMPLE: dict[str, Any] = {
+FIRST_KIND, IMPOSSIBLE_KIND = "SDXL, priority 75", "needs 80 GB"
+FIRST_JOB: dict[str, Any] = {
     "type": "text_to_image",
     "priority": 75,
     "payload": {"prompt": "...", "steps": 20},
@@ -83,7 +83,7 @@ def job_bodies() -> list[tuple[str, dict[str, Any]]]:
     for number, (_, body) in enumerate(mixed):
         body["customer_id"] = CUSTOMERS[number % len(CUSTOMERS)]
         body["priority"] = PRIORITIES[number % len(PRIORITIES)]
-    return [(SEED_KIND, dict(SEED_EXAMPLE)), *mixed]
+    return [(FIRST_KIND, dict(FIRST_JOB)), *mixed]
 
 
 def impossible_body() -> dict[str, Any]:

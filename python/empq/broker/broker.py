@@ -28,6 +28,11 @@ class ParkedClaim:
             asyncio.get_running_loop().create_future()
         )
 
+    def offered_call(self) -> asyncio.Future[Any] | None:
+        """The call that was sent for this claim, where there was an offer."""
+        is_offered = self.offered.done() and not self.offered.cancelled()
+        return self.offered.result() if is_offered else None
+
 
 class Broker:
     """`claim` is the whole face; the rest is told by the index keeper, the submissions and the registry."""
@@ -127,11 +132,11 @@ class Broker:
             async with asyncio.timeout(seconds):
                 return await parked.offered
         except TimeoutError:
-            return (
-                parked.offered.result()
-                if parked.offered.done() and not parked.offered.cancelled()
-                else None
-            )
+            return parked.offered_call()
+        except asyncio.CancelledError:  # the caller has gone in the very tick of an offer
+            if (call := parked.offered_call()) is not None:
+                call.add_done_callback(partial(self._give_back, item))
+            raise
         finally:
             self._unpark(parked)
 
@@ -208,8 +213,9 @@ class Broker:
         if not lanes:
             return False
         self._unpark(parked)
-        if not parked.offered.done():
-            parked.offered.set_result(self._send(parked.item, lanes))
+        if parked.offered.done():  # its caller has just gone: the offer is for the next
+            return self._offer_worker(worker_id, more)
+        parked.offered.set_result(self._send(parked.item, lanes))
         return True
 
 

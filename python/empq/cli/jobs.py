@@ -12,6 +12,8 @@ from empq.allinone.times import age, between, span
 from empq.cli.connection import HubFlag, JsonFlag, KeyFlag, connected
 from empq.cli.output import facts, say, table, write_json
 from empq.cli.submit import JSON_SOURCE, encoded, json_from
+from empq.errors import StartRefused
+from empq.model.lifecycle import STATES
 
 if TYPE_CHECKING:
     from empq.allinone.answers import Job
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 PAGE = 1000
 
 JobId = Annotated[str, typer.Argument(metavar="ID")]
+
+
+def _known_state(status: str | None) -> str | None:
+    if status is not None and status not in STATES:
+        raise StartRefused(f"--status {status}: expected one of {', '.join(STATES)}")
+    return status
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -42,7 +50,9 @@ def job(job_id: JobId, as_json: JsonFlag = False, hub: HubFlag = None, key: KeyF
 
 
 def jobs(
-    status: Annotated[str | None, typer.Option(help="queued, in_progress, failed, …")] = None,
+    status: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(STATES)}.", callback=_known_state)
+    ] = None,
     type: Annotated[str | None, typer.Option(help="The jobs' type.")] = None,
     customer: Annotated[str | None, typer.Option(help="Whose jobs.")] = None,
     worker: Annotated[str | None, typer.Option(help="Which worker's.")] = None,
@@ -55,7 +65,7 @@ def jobs(
     hub: HubFlag = None,
     key: KeyFlag = None,
 ) -> None:
-    """List jobs, newest first.
+    """List jobs, newest first; a narrow terminal shows fewer columns.
 
     Example: empq jobs --status failed --limit 20
     """
@@ -88,6 +98,7 @@ def jobs(
         ("id", "type", "status", "priority", "customer", "worker", "progress", "created"),
         rows,
         "no jobs",
+        spare=("customer", "progress", "priority", "created"),
     )
 
 

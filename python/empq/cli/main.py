@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -19,7 +19,7 @@ from empq.allinone.standard_streams import (
     tolerate_any_encoding,
 )
 from empq.cli import jobs, serve, submit, watch, workers
-from empq.cli.output import complain
+from empq.cli.output import complain, say
 from empq.errors import EmpqError, StartRefused
 from empq.settings_sources import environment
 
@@ -60,14 +60,35 @@ def exit_code(error: Exception) -> int:
     return USAGE
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from empq import __version__
+
+        say(f"empq {__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="A job queue for fleets of unequal GPU machines. Start with: empq up",
 )
+
+
+@app.callback()
+def empq(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """A job queue for fleets of unequal GPU machines. Start with: empq up"""
+
+
 for part in (serve, submit, watch, jobs, workers):
     part.add_commands(app)
 

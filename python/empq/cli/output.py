@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 200
 NARROWEST_TABLE = 70
+GAP = 2
+"""Between two columns of a table."""
 STATUS_COLOURS = {
     "completed": "green",
     "failed": "red",
@@ -62,8 +64,16 @@ def write_json(body: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
-    """A table of plain cells, on a narrow terminal a line per row. `empty` is said where there are no rows."""
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    empty: str,
+    spare: Sequence[str] = (),
+) -> None:
+    """A table of plain cells, on a narrow terminal a line per row. `empty` is said where there are no rows.
+
+    `spare`: the columns that go, one after the other, while the table is wider than the terminal.
+    """
     from rich.table import Table
 
     target = console()
@@ -72,10 +82,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> 
         say("\n".join(lines) or empty)
         return
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        made.add_column(column, overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        made.add_row(*(_cell(value) for value in row))
+    cells = [[_cell(value) for value in row] for row in rows]
+    shown_columns = _fitting(columns, cells, spare, target.width)
+    for index in shown_columns:
+        made.add_column(columns[index], overflow="fold", no_wrap=index == 0)
+    for row in cells:
+        made.add_row(*(row[index] for index in shown_columns))
     if made.row_count:
         target.print(made)
     else:
@@ -98,6 +110,22 @@ def facts(pairs: Iterable[tuple[str, Any]]) -> None:
 def shown(text: str) -> str:
     """The text without characters that steer a terminal; line ends stay."""
     return "".join(c if c.isprintable() or c in "\n\u200d" else " " for c in text)
+
+
+def _fitting(
+    columns: Sequence[str], cells: Sequence[Sequence[Text]], spare: Sequence[str], width: int
+) -> list[int]:
+    """The columns that stay: without spare ones where all would be wider than the terminal."""
+    widths = [
+        max(len(column), *(row[index].cell_len for row in cells)) if cells else len(column)
+        for index, column in enumerate(columns)
+    ]
+    kept = list(range(len(columns)))
+    for name in spare:
+        if sum(widths[index] for index in kept) + GAP * (len(kept) - 1) <= width:
+            break
+        kept.remove(columns.index(name))
+    return kept
 
 
 def _cell(value: Any) -> Text:

@@ -81,7 +81,7 @@ def sim(ctx: typer.Context) -> None:
 
     Example: empq sim comfyui --port 8188
     """
-    service, *arguments = ctx.args or ["--help"]
+    service, *arguments = ctx.args or [""]
     if service not in SIMULATED_SERVICES:
         print(f"Usage: empq sim {' | '.join(SIMULATED_SERVICES)} [--port PORT]")
         raise typer.Exit(0 if service in ("-h", "--help") else 2)

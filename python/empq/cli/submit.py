@@ -43,14 +43,17 @@ def submit(  # the flags of a job are many
     priority: Annotated[int | None, typer.Option(help="0 to 100.", show_default="50")] = None,
     customer: Annotated[str | None, typer.Option(help="Whose job it is.")] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show its progress until it ends.")
+        bool,
+        typer.Option(
+            "--watch", help="Show its progress until it ends; with --json one line per event."
+        ),
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for its end, then show it.")] = False,
     as_json: JsonFlag = False,
     hub: HubFlag = None,
     key: KeyFlag = None,
 ) -> None:
-    """Submit a job.
+    """Submit a job and print its id.
 
     Example: empq submit simulation -p steps=20 -p step_ms=100 --needs '{"service_type": "comfyui"}' --watch
     """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from empq.allinone.rest_calls import Hub, segment
+from empq.allinone.rest_calls import Hub, HubRefused, HubUnreachable, segment
 from empq.allinone.times import between, span
 from empq.cli.connection import HubFlag, JsonFlag, KeyFlag, connected
 from empq.cli.output import complain, console, say, shown, write_json
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from empq.allinone.answers import Event, Job
 
 WAIT_SECONDS = 30.0
+WAITING = frozenset({"pending", "queued"})
 OK, FAILED = 0, 1
 
 
@@ -50,7 +52,7 @@ def watch(
     hub: HubFlag = None,
     key: KeyFlag = None,
 ) -> None:
-    """Show a job's progress until it ends; exit 1 unless it completed.
+    """Show a job's progress until it ends (--json: one line per event); exit 1 unless it completed.
 
     Example: empq watch 0193f0c1-…
     """
@@ -90,12 +92,37 @@ def follow(hub: Hub, job_id: str, as_json: bool) -> int:
             write_json(data)
             status = event.status or status
         return OK if status == "completed" else FAILED
+    events = _explained(hub, job_id, events)
     target = console()
     if target.is_terminal and not target.is_dumb_terminal:
         _bar(target, events)
     else:
         _lines(events)
     return await_end(hub, job_id, None, False)
+
+
+def _explained(
+    hub: Hub, job_id: str, events: Iterator[tuple[Event, bytes]]
+) -> Iterator[tuple[Event, bytes]]:
+    """The events; says once what keeps a job that no worker can take, which would only be silent."""
+    asked = False
+    for event in events:
+        if not asked and event[0].status in WAITING:
+            asked = True
+            _say_why_never(hub, job_id)
+        yield event
+
+
+def _say_why_never(hub: Hub, job_id: str) -> None:
+    from empq.allinone.answers import Explanation, read
+
+    # An extra: the job may have begun meanwhile, and another key may not ask.
+    with suppress(HubRefused, HubUnreachable):
+        found = read(hub.get(f"/api/jobs/{segment(job_id)}/explain"), Explanation)
+        if found.verdict == "never":
+            say(f"no worker can take it yet: {found.summary}")
+            if found.nearest_miss is not None:
+                say(f"nearest miss: {found.nearest_miss}")
 
 
 def _events(hub: Hub, job_id: str) -> Iterator[tuple[Event, bytes]]:
@@ -142,7 +169,8 @@ def described(event: Event) -> str:
 def _show_end(job: Job) -> None:
     from empq.allinone.answers import text
 
-    where = f" by {job.worker_id}" if job.worker_id else ""
+    preposition = "by" if job.status == "completed" else "on"
+    where = f" {preposition} {job.worker_id}" if job.worker_id else ""
     took = [
         f"{verb} {span(seconds)}"
         for verb, seconds in (

@@ -77,7 +77,7 @@ def resume(
 
 
 def stats(as_json: JsonFlag = False, hub: HubFlag = None, key: KeyFlag = None) -> None:
-    """Show depth, waits and rates.
+    """Show how many jobs and workers there are, by state.
 
     Example: empq stats
     """
@@ -111,7 +111,7 @@ def _row(worker: Worker) -> tuple[Any, ...]:
         worker.worker_id,
         worker.status,
         f"{worker.slots.held}/{worker.slots.total}",
-        ", ".join(service.name for service in worker.capabilities.services),
+        ", ".join(str(service) for service in worker.capabilities.services),
         None if memory is None else f"{memory:g} GB",
         ", ".join(held.job_id for held in worker.current_jobs),
         worker.jobs_completed,

@@ -46,4 +46,4 @@ def build(connector: type[AnyConnector], settings: dict[str, Any], where: str) -
         return connector(msgspec.convert(settings, connector.Settings))
     except msgspec.ValidationError as error:
         rule, _, path = str(error).partition(" - at `$")
-        raise StartRefused(f"{where}{path.rstrip('`')}: {rule}") from None
+        raise StartRefused(f"{where}{path.rstrip('`')}: {rule.replace(' | null', '')}") from None

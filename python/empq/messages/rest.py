@@ -13,7 +13,8 @@ from msgspec import UNSET, Meta, UnsetType
 Priority = Annotated[int, Meta(ge=0, le=100)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 WorkerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
-Attempt = Annotated[int, Meta(ge=0)]
+#: what Lua's numbers hold exactly, and msgpack at all
+Attempt = Annotated[int, Meta(ge=0, le=2**53)]
 Reason = Annotated[str, Meta(max_length=1000)]
 Status = Literal[
     "pending", "queued", "assigned", "accepted", "in_progress", "completed", "failed", "timeout", "cancelled",
@@ -225,7 +226,7 @@ class CapabilityChanges(Request):
 class DrainRequest(Request):
     """The body of POST /api/workers/{id}/drain."""
 
-    deadline_seconds: Annotated[float, Meta(ge=0)] | None = None
+    deadline_seconds: Annotated[float, Meta(ge=0, le=31_536_000)] | None = None
 
 
 class Preview(Request):

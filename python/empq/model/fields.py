@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, NoReturn, cast
 
 import msgspec
@@ -96,8 +97,15 @@ def members(value: object, pointer: str, known: Iterable[str]) -> dict[str, Any]
     allowed = frozenset(known)
     for key in given:
         if key not in allowed:
-            raise UnknownField.at(child(pointer, key))
+            raise UnknownField.at(child(pointer, key), _meant(key, sorted(allowed)))
     return {key: item for key, item in given.items() if item is not None}
+
+
+def _meant(key: str, known: list[str]) -> str:
+    # Cut: a key may be as long as the document, and close matches cost its length.
+    if close := get_close_matches(key[:64], known, 1):
+        return f"did you mean {close[0]}?"
+    return f"known here: {', '.join(known)}"
 
 
 def elements(value: object, pointer: str, limit: int = MAX_STRINGS) -> list[Any]:

@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 
 from empq.errors import InvalidField
 
+#: The last that can be written again.
+LATEST_MS = 253_402_300_799_999
+
 
 def rfc3339(unix_ms: int) -> str | None:
     """A time in ms; None for 0 (not set)."""
@@ -25,4 +28,7 @@ def unix_ms(text: str, pointer: str) -> int:
         ) from None
     if moment.tzinfo is None:
         raise InvalidField.at(pointer, f"{text!r} has no offset; write Z for UTC")
-    return round(moment.timestamp() * 1000)
+    moment_ms = round(moment.timestamp() * 1000)
+    if moment_ms > LATEST_MS:
+        raise InvalidField.at(pointer, f"{text!r} is after the year 9999 of UTC")
+    return max(1, moment_ms)  # 0 stands for "not set", and before 1970 everything is past alike

@@ -54,6 +54,8 @@ class Subscription:
 
     def put(self, event: JobEvent) -> None:
         """Adds an event; progress replaces the waiting progress of its job."""
+        if self._overflown:
+            return
         if event.type == "job_update":
             place = self._progress.get(event.job_id)
             if place is not None:

@@ -28,6 +28,7 @@ from empq.store.keys import key as redis_key
 from empq.store.record import JobRecord
 from empq.store.store import Dataset, NewJob, Shape, Store
 
+MOST_DEPENDENCIES = 4096
 METADATA_PAIRS, METADATA_BYTES = 32, 256
 DEFAULT_RETRY_DELAYS = [5.0, 15.0, 30.0]
 NULL = msgspec.Raw(b"null")
@@ -88,8 +89,9 @@ class Submissions:
                     raise
                 prepared.append(error)
         valid = [item for item in prepared if isinstance(item, Prepared)]
-        if not partial and len(valid) > MOST_ITEMS:
+        if not partial and len(_chunks(valid)) > 1:
             await self._demand_dependencies(valid)
+            await self._demand_time_left(valid)
         answers, replayed = await self._store_many(valid, partial, key)
         stored = iter(answers)
         return [
@@ -143,11 +145,14 @@ class Submissions:
     ) -> tuple[list[Submitted | EmpqError], bool]:
         answers: list[Submitted | EmpqError] = []
         replayed = bool(prepared)
-        for start in range(0, len(prepared), MOST_ITEMS):
-            chunk = prepared[start : start + MOST_ITEMS]
+        stored_as: dict[str, str] = {}
+        for start, chunk in _chunks(prepared):
+            chunk = [_renamed(item, stored_as) for item in chunk]
             results, repeated = await self._store_chunk(chunk, partial, key, start)
             replayed = replayed and repeated
             for result, item in zip(results, chunk, strict=True):
+                if result[0] == "ok" and result[1] != item.job.id:
+                    stored_as[item.job.id] = result[1]  # by the call that this one repeats
                 try:
                     answers.append(_answer(result, item))
                 except EmpqError as error:
@@ -195,6 +200,13 @@ class Submissions:
                     name not in known or known[name].customer != item.job.record.customer
                 ):
                     _answer(["unknown_dependency", name], item)
+
+    async def _demand_time_left(self, prepared: list[Prepared]) -> None:
+        seconds, micros = await self._store.command("TIME")
+        now = int(seconds) * 1000 + int(micros) // 1000
+        for item in prepared:
+            if 0 < item.job.record.deadline_at <= now:
+                _answer(["invalid_field", "/deadline"], item)
 
     # ------------------------------------------------------------------ validation
 
@@ -293,6 +305,32 @@ _INHERITED = (
 )  # fmt: skip
 
 
+def _chunks(prepared: list[Prepared]) -> list[tuple[int, list[Prepared]]]:
+    """(start, items) of each call: at most 256 jobs, and some 4096 dependencies that its script has to load."""
+    chunks: list[tuple[int, list[Prepared]]] = []
+    room = 0
+    for index, item in enumerate(prepared):
+        if not chunks or room <= 0 or len(chunks[-1][1]) == MOST_ITEMS:
+            chunks.append((index, []))
+            room = MOST_DEPENDENCIES
+        chunks[-1][1].append(item)
+        room -= len(item.job.depends_on)
+    return chunks
+
+
+def _renamed(item: Prepared, stored_as: dict[str, str]) -> Prepared:
+    """The item, depending on jobs by the ids under which an earlier, identical call stored them."""
+    if stored_as.keys().isdisjoint(item.job.depends_on):
+        return item
+    names = [stored_as.get(name, name) for name in item.job.depends_on]
+    opened = open_envelope(item.envelope)
+    details = msgspec.structs.replace(opened.details, depends_on=names)
+    return item._replace(
+        job=msgspec.structs.replace(item.job, depends_on=names),
+        envelope=seal(details, opened.head, opened.payload),
+    )
+
+
 def _identity(key: IdempotencyKey, start: int) -> tuple[str, str]:
     scoped = hashlib.blake2b(
         f"{key.scope}\0{key.key}\0{start}".encode(), digest_size=16
@@ -304,7 +342,10 @@ def _answer(result: list[Any], prepared: Prepared) -> Submitted:
     """What the script says of one job. Raises UnknownDependency, InvalidField."""
     pointer = prepared.pointer
     if result[0] == "unknown_dependency":
-        where = f"{pointer}/depends_on/{prepared.job.depends_on.index(result[1])}"
+        names = prepared.job.depends_on
+        # a repeat is told the id that the first call had given to an item of its own
+        index = names.index(result[1]) if result[1] in names else 0
+        where = f"{pointer}/depends_on/{index}"
         detail = f"no job {result[1]} of this customer"
         raise UnknownDependency(f"{where}: {detail}", errors=(FieldError(where, detail),))
     if result[0] != "ok":

@@ -6,12 +6,14 @@ import hashlib
 import random
 from typing import Any, NamedTuple, NoReturn
 
-from empq.errors import NotFound, StaleAttempt, WrongState
+from empq.errors import NotFound, StaleAttempt, Unavailable, WrongState
 from empq.messages.rest import ProgressReport
 from empq.model.lifecycle import HELD
+from empq.store.calls import MOST_ITEMS
 from empq.store.store import Store
 
 JITTER = (0.8, 1.2)
+SETTLING_TRIES = 64
 
 
 class Token(NamedTuple):
@@ -93,13 +95,21 @@ class Transitions:
 
     async def delete(self, job_id: str) -> None:
         """Deletes an ended job with all that is its own but its artifacts' files."""
-        result = (await self._store.calls.run("forget_jobs", [[job_id], 1]))[1][0]
+        result = await self._forget(job_id)
         if result[0] == "not_found":
             raise NotFound(f"no job {job_id}")
         if result[0] == "wrong_state":
             raise WrongState(
                 f"job {job_id} is {result[1]}; only ended jobs can be deleted: cancel it first"
             )
+
+    async def _forget(self, job_id: str) -> list[Any]:
+        for _ in range(SETTLING_TRIES):
+            result = (await self._store.calls.run("forget_jobs", [[job_id], 1]))[1][0]
+            if result[0] != "unsettled":
+                return result
+            await self._store.calls.run("settle_dependants", [MOST_ITEMS])
+        raise Unavailable(f"jobs that depend on {job_id} are being told of its end; try again")
 
     async def check_current(self, job_id: str, token: Token) -> str:
         """The current attempt's lease, where the token is that attempt's; before an upload is taken."""

@@ -7,6 +7,7 @@ before anybody is answered, so that the hub's index is never behind what it has 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from empq.errors import EmpqError, NotReady, Unavailable
 from empq.store import scripts
 from empq.store.keys import prefix
 from empq.store.round_trips import NoScript, RoundTrips
+
+logger = logging.getLogger(__name__)
 
 MOST_ITEMS = 256
 encode = msgspec.msgpack.Encoder().encode
@@ -131,15 +134,22 @@ class Batch:
         try:
             results = await self.call(items, texts)
         except EmpqError as error:
-            for future in futures:
+            _fail(futures, error)
+        except Exception:  # nobody of the tick may wait for ever because of one item
+            logger.exception("%s: a call of %d items failed", self._name, len(items))
+            _fail(futures, Unavailable("the hub met an error of its own; its log tells"))
+        else:
+            for future, result in zip(futures, results, strict=True):
                 if not future.done():
-                    future.set_exception(error)
-                    future.exception()  # a caller that is gone need not look
-            return
-        for future, result in zip(futures, results, strict=True):
-            if not future.done():
-                future.set_result(result)
+                    future.set_result(result)
 
     async def call(self, items: list[Any], texts: list[bytes]) -> list[Any]:
         """One call for all items; their results in order."""
         return (await self._calls.run(self._name, [items], texts))[1]
+
+
+def _fail(futures: Sequence[asyncio.Future[Any]], error: EmpqError) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # a caller that is gone need not look

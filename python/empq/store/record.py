@@ -63,7 +63,8 @@ class JobRecord(msgspec.Struct, array_like=True):
 
 
 class HeldJob(msgspec.Struct, array_like=True):
-    """One job that a worker holds. `missing_since`: first heartbeat that left it out, ms of Redis time, else 0."""
+    """One job that a worker holds. `missing_since`: first heartbeat that left it out, ms of Redis time, else 0;
+    `cancelled`: until when its slot waits for the worker's answer, ms of the lease clock, else 0."""
 
     job: str
     attempt: int

@@ -142,7 +142,9 @@ def _simulated() -> FileTables:
 
 
 def _only_comfyui(url: str) -> FileTables:
-    return FileTables("--comfyui", WorkerTable(), [{"kind": "comfyui", "url": url}])
+    # As forgiving as --hub: host:port is http.
+    address = url if "://" in url else f"http://{url}"
+    return FileTables("--comfyui", WorkerTable(), [{"kind": "comfyui", "url": address}])
 
 
 def _backend(where: str, table: Any, slots: int) -> Backend:
@@ -188,7 +190,7 @@ def _convert(value: Any, shape: type[T], where: str) -> T:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         rule, _, path = str(error).partition(" - at `$")
-        raise StartRefused(f"{where}{path.rstrip('`')}: {rule}") from None
+        raise StartRefused(f"{where}{path.rstrip('`')}: {rule.replace(' | null', '')}") from None
 
 
 def _first(*sources: tuple[str | None, str]) -> tuple[str, str]:

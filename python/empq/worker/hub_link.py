@@ -268,7 +268,7 @@ class HubLink:
             return
         level = logging.WARNING if self._failures in (0, 3) else logging.DEBUG
         kind = "not_a_hub" if isinstance(error, InvalidHandshake) else "disconnected"
-        log.log(level, "%s hub=%s error=%s", kind, self._address.http, error)
+        log.log(level, "%s hub=%s error=%s (trying again)", kind, self._address.http, error)
 
     def _refused_token(self) -> str:
         given = "no token was given" if self._token is None else "the token is not accepted"

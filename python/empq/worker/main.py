@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from empq import __version__
 from empq.errors import StartRefused
 from empq.worker import configuration
 from empq.worker.exits import WorkerExit
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = made.add_argument
+    add("--version", action="version", version=f"empq-worker {__version__}")
     add("file", nargs="?", type=Path, help="worker.toml (default: ./worker.toml)")
     add("--config", type=Path, metavar="FILE", help="the same as the positional file")
     add("--hub", metavar="URL", help=f"address of the hub (default: {configuration.DEFAULT_HUB})")

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 5.0
 CHECK_TIMEOUT_SECONDS = 10.0
+UNCHECKED = "not checked yet"
 
 
 class Breaker(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,7 +44,7 @@ class Backend:
         self.timeout_seconds = timeout_seconds
         self.models = Models()
         self.hardware: dict[str, float | str] = {}
-        self.problem: str | None = "not checked yet"
+        self.problem: str | None = UNCHECKED
         self.room = asyncio.Semaphore(slots)
         self.on_unhealthy: Callable[[], None] | None = None
         self._breaker = breaker or Breaker()
@@ -78,7 +79,17 @@ class Backend:
             self.on_unhealthy()
 
     async def check(self) -> None:
-        """Asks the service how it is; reads its models when it has come back."""
+        """Asks the service how it is, and logs a change; reads its models when it has come back."""
+        before = self.problem
+        await self._ask()
+        if before != UNCHECKED and (before is None) == (self.problem is None):
+            return
+        if self.problem is None:
+            log.info("service_well service=%s", self.service)
+        else:
+            log.warning("service_unwell service=%s problem=%s", self.service, self.problem)
+
+    async def _ask(self) -> None:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
                 await self.connector.check()

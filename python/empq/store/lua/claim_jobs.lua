@@ -208,7 +208,7 @@ if #envelopes > 0 then
   for i, id in ipairs(envelopes) do
     keys[i] = KEY.envelope .. id
   end
-  local texts = redis.call("MGET", unpack(keys))
+  local texts = values_of(keys)
   for i = 1, #keys do
     reply[i + 2] = texts[i]
   end

@@ -34,7 +34,7 @@ local jobs = load_jobs(changes, held_ids)
 load_workflows(changes, jobs)
 
 local function lose(worker_id, worker)
-  for _, held in ipairs({ unpack(worker[W.held]) }) do
+  for _, held in ipairs(copied(worker[W.held])) do
     local job = jobs[held[H.job]]
     if job and held[H.cancelled] == 0 and job[J.worker] == worker_id and job[J.attempt] == held[H.attempt] then
       end_attempt(changes, held[H.job], job, "lost", { message = "its worker " .. worker_id .. " was lost" })

@@ -2,7 +2,7 @@
 -- moves    nothing
 -- keys     prefix
 -- args     { ids (empty: by time), limit }
--- returns  { ok, results: { { ok, id } | { not_found } | { wrong_state, state } }, "" }, or no_dataset
+-- returns  { ok, results: { { ok, id } | { not_found } | { wrong_state, state } | { unsettled } }, "" }, or no_dataset
 -- emits    nothing
 -- includes keys, record, open_data, load, workflow, commit
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
@@ -33,6 +33,8 @@ for i, id in ipairs(ids) do
     results[i] = { "not_found" }
   elseif job[J.ended_at] == 0 then
     results[i] = { "wrong_state", job[J.state] }
+  elseif job[J.dependants] == 1 and redis.call("EXISTS", KEY.dependants .. id) == 1 then
+    results[i] = { "unsettled" } -- they must learn of its end first
   else
     for _, noun in ipairs({ "job", "envelope", "result", "progress", "history", "dependants" }) do
       changes.deleted[#changes.deleted + 1] = KEY[noun] .. id

@@ -33,7 +33,7 @@ for i, held in ipairs(worker[W.held]) do
 end
 local jobs = load_jobs(changes, ids)
 load_workflows(changes, jobs)
-for _, held in ipairs({ unpack(worker[W.held]) }) do
+for _, held in ipairs(copied(worker[W.held])) do
   local job = jobs[held[H.job]]
   if job and held[H.cancelled] == 0 and job[J.worker] == worker_id and job[J.attempt] == held[H.attempt] then
     end_attempt(changes, held[H.job], job, "released", { message = "its worker " .. worker_id .. " left" })

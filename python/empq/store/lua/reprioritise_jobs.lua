@@ -27,6 +27,7 @@ for i, item in ipairs(args[1]) do
   elseif job[J.ended_at] > 0 then
     results[i] = { "wrong_state", job[J.state] }
   else
+    assert(item[2] >= 0 and item[2] <= 100, "priority") -- before anything is written
     job[J.priority] = item[2]
     if job[J.state] == "queued" then
       -- The same members with another score: ZADD moves them.

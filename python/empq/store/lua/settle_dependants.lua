@@ -45,7 +45,9 @@ local function settle(id, job, completed, of)
     return
   end
   job[J.waiting] = job[J.waiting] - 1
-  if job[J.waiting] == 0 and job[J.run_at] <= data.now then
+  if job[J.waiting] == 0 and job[J.run_at] > data.now then
+    add_to(changes.zadd, KEY.pending, job[J.run_at], id) -- it was taken out if the clock has been put back
+  elseif job[J.waiting] == 0 then
     enqueue(changes, id, job)
     count(changes, "pending", "queued")
     tell_event(changes, id, job, "job_queued", "", "", "", "")

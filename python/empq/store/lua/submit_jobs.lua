@@ -138,12 +138,19 @@ for i, item in ipairs(items) do
     results[i] = { "ok", id, job[J.state], 0, data.now }
   end
 end
+local documents = {}
 for _, shape in ipairs(shapes) do
-  if uses[shape[1]] and redis.call("HINCRBY", KEY.shape_uses, shape[1], uses[shape[1]]) == uses[shape[1]] then
-    redis.call("HSET", KEY.shapes, shape[1], shape[2])
-  end
+  documents[shape[1]] = shape[2]
+end
+for base in pairs(uses) do
+  assert(documents[base], "a job's shape is missing") -- before anything is written
 end
 local index = commit(changes)
+for base, number in pairs(uses) do
+  if redis.call("HINCRBY", KEY.shape_uses, base, number) == number then
+    redis.call("HSET", KEY.shapes, base, documents[base])
+  end
+end
 
 -- Positions: jobs of one call with the same line and priority stand one behind the other (but for older workflows).
 local bases = {}

@@ -14,7 +14,7 @@ local function cancel(changes, id, job, code, reason)
     local worker = changes.known[worker_id]
     local index = worker and held_index(worker, id, job[J.attempt])
     if index then
-      worker[W.held][index][H.cancelled], worker[W.held][index][H.reason] = 1, reason
+      worker[W.held][index][H.cancelled], worker[W.held][index][H.reason] = changes.data.clock + UNANSWERED_MS, reason
       keep_worker(changes, worker_id, worker, true)
     end
     add_to(changes.zadd, KEY.deadlines, changes.data.clock + UNANSWERED_MS, id)

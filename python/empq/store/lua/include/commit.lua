@@ -1,4 +1,5 @@
 -- @include changes
+-- @include bulk
 -- Writes all that was collected, then one log entry. Returns the entry's index part, "" where nothing was to be told.
 local function lanes_part(changes)
   local part, filled, emptied = {}, {}, {}
@@ -9,12 +10,8 @@ local function lanes_part(changes)
     local list = total > 0 and filled or emptied
     list[#list + 1] = lane
   end
-  if #filled > 0 then
-    redis.call("SADD", KEY.lanes, unpack(filled))
-  end
-  if #emptied > 0 then
-    redis.call("SREM", KEY.lanes, unpack(emptied))
-  end
+  bulk(filled, "SADD", KEY.lanes)
+  bulk(emptied, "SREM", KEY.lanes)
   return part
 end
 
@@ -27,23 +24,21 @@ local function worker_entry(id, worker)
 end
 
 local function write_collections(changes)
-  if #changes.deleted > 0 then
-    redis.call("DEL", unpack(changes.deleted))
-  end
+  bulk(changes.deleted, "DEL")
   for key, members in pairs(changes.zrem) do
-    redis.call("ZREM", key, unpack(members))
+    bulk(members, "ZREM", key)
   end
   for key, pairs_of in pairs(changes.zadd) do
-    redis.call("ZADD", key, unpack(pairs_of))
+    bulk(pairs_of, "ZADD", key)
   end
   for key, members in pairs(changes.srem) do
-    redis.call("SREM", key, unpack(members))
+    bulk(members, "SREM", key)
   end
   for key, members in pairs(changes.sadd) do
-    redis.call("SADD", key, unpack(members))
+    bulk(members, "SADD", key)
   end
   for id, entries in pairs(changes.history) do
-    redis.call("RPUSH", KEY.history .. id, unpack(entries))
+    bulk(entries, "RPUSH", KEY.history .. id)
   end
   for status, change in pairs(changes.counts) do
     if change ~= 0 then
@@ -65,9 +60,7 @@ local function write_records(changes)
     strings[#strings + 1] = KEY.worker .. id
     strings[#strings + 1] = cmsgpack.pack(changes.workers[id])
   end
-  if #strings > 0 then
-    redis.call("MSET", unpack(strings))
-  end
+  bulk(strings, "MSET")
 end
 
 local function write_workflows(changes)

@@ -12,14 +12,16 @@ local function compare_listed(changes, jobs, worker_id, worker, listed)
     named[entry[1] .. " " .. entry[2]] = true
     if not index then
       stop[#stop + 1] = { entry[1], entry[2] }
-    elseif worker[W.held][index][H.cancelled] == 1 then
+    elseif worker[W.held][index][H.cancelled] > 0 then
       told[#told + 1] = { entry[1], entry[2], worker[W.held][index][H.reason] }
     else
       keep[#keep + 1] = entry[1]
     end
   end
   for _, held in ipairs(worker[W.held]) do
-    if named[held[H.job] .. " " .. held[H.attempt]] then
+    -- The job of a cancelled slot may be forgotten already: then its worker's record alone tells when the 30 s are over.
+    local is_over = held[H.cancelled] > 0 and not jobs[held[H.job]] and held[H.cancelled] <= changes.data.clock
+    if named[held[H.job] .. " " .. held[H.attempt]] and not is_over then
       held[H.missing_since] = 0
     else
       missing[#missing + 1] = held
@@ -27,7 +29,7 @@ local function compare_listed(changes, jobs, worker_id, worker, listed)
   end
   for _, held in ipairs(missing) do
     local id, job = held[H.job], jobs[held[H.job]]
-    if held[H.cancelled] == 1 or not job or job[J.worker] ~= worker_id or job[J.attempt] ~= held[H.attempt] then
+    if held[H.cancelled] > 0 or not job or job[J.worker] ~= worker_id or job[J.attempt] ~= held[H.attempt] then
       free_slot(changes, worker_id, id, held[H.attempt])
       add_to(changes.zrem, KEY.deadlines, id)
     elseif held[H.missing_since] == 0 then

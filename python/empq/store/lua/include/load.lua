@@ -1,4 +1,5 @@
 -- @include changes
+-- @include bulk
 -- Records by id, one MGET for all; false where there is none.
 local function load_jobs(changes, ids)
   local keys, wanted = {}, {}
@@ -10,7 +11,7 @@ local function load_jobs(changes, ids)
   end
   local loaded = {}
   if #keys > 0 then
-    local packed = redis.call("MGET", unpack(keys))
+    local packed = values_of(keys)
     for i, key in ipairs(keys) do
       loaded[string.sub(key, #KEY.job + 1)] = packed[i] and cmsgpack.unpack(packed[i]) or false
     end
@@ -34,7 +35,7 @@ local function load_workers(changes, ids)
     end
   end
   if #keys > 0 then
-    local packed = redis.call("MGET", unpack(keys))
+    local packed = values_of(keys)
     for i, key in ipairs(keys) do
       changes.known[string.sub(key, #KEY.worker + 1)] = packed[i] and cmsgpack.unpack(packed[i]) or false
     end

@@ -9,6 +9,15 @@ local function held_index(worker, job_id, attempt)
   return nil
 end
 
+-- For a walk during which slots are freed.
+local function copied(list)
+  local copy = {}
+  for i, item in ipairs(list) do
+    copy[i] = item
+  end
+  return copy
+end
+
 local function free_slot(changes, worker_id, job_id, attempt)
   local worker = changes.known and changes.known[worker_id]
   local index = worker and held_index(worker, job_id, attempt)
