@@ -20,7 +20,9 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     server = RedisServer("--maxmemory", "4gb").start()
     hub = Hub(server.url, folder)
     hub.start()
-    yield Rig(server, hub, folder)
+    rig = Rig(server, hub, folder)
+    yield rig
+    rig.close()
     hub.stop()
     server.stop()
 

@@ -35,6 +35,10 @@ class Rig:
         self.server, self.hub, self.folder = server, hub, folder
         self._redis = redis.Redis(unix_socket_path=str(server.socket))
 
+    def close(self) -> None:
+        """Ends its own connection."""
+        self._redis.close()
+
     def completed(self) -> int:
         """Jobs that have ever been completed on this data set; read beside the hub, which is what is measured."""
         return int(self._redis.hget(key("totals"), "completed") or 0)

@@ -72,7 +72,7 @@ def test_submit_to_result_at_a_subscriber(
         client.ask(
             "subscribe_job_notifications",
             "job_notifications_subscribed",
-            filters={"status": "completed"},
+            filters={"status": ["completed"]},
         )
         thread = threading.Thread(target=answer_at_once, args=(worker, stop))
         thread.start()
