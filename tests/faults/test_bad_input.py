@@ -65,3 +65,22 @@ def test_a_repeat_of_a_partly_refused_batch_gets_the_same_answer(scene: Scene) -
     assert again.headers["idempotent-replayed"] == "true"
     assert again.json == first.json
     assert jobs_of(scene) == 1
+
+
+def test_a_job_id_that_is_a_path_is_refused_on_sockets(scene: Scene) -> None:
+    worker, client = scene.worker_socket(), scene.client()
+    for job_id in ("../../etc", "a\0b", "", "x" * 41):
+        for kind in ("complete_job", "release_job"):
+            refused = worker.ask(kind, "error", job_id=job_id, attempt=1)
+            assert refused["error_code"] == "invalid_field"
+        refused = client.ask("request_job_status", "error", job_id=job_id)
+        assert refused["error_code"] == "invalid_field"
+
+
+def test_a_worker_may_register_again_on_its_own_socket(scene: Scene) -> None:
+    socket = scene.worker_socket()
+    capabilities = {"services": [{"name": scene.service, "models": "all"}]}
+    for _ in range(20):
+        again = {"worker_id": f"{scene.name}-again", "capabilities": capabilities, "protocol": 1}
+        socket.ask("register_worker", "worker_registered", **again)
+        socket.ask("worker_heartbeat", "worker_heartbeat_ack", current_jobs=[])

@@ -12,10 +12,11 @@ import pytest
 
 from empq.settings import Settings
 from empq.store.store import Store
+from tests.support.end_listener import Listener
 from tests.support.invariants import broken
 from tests.support.live import MakesHub
 from tests.support.processes import Hub
-from tests.support.random_history import Actor, Client, Listener, Promises, SocketWorker, Worker
+from tests.support.random_history import Actor, Client, Promises, SocketWorker, Worker
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
 

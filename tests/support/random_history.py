@@ -20,7 +20,6 @@ from tests.support.waiting import outlast
 SERVICES = ("alpha", "beta")
 CUSTOMERS = ("acme", "a:b", "ä/{b}")
 GONE = (OSError, http.client.HTTPException, WebSocketException)
-END_EVENTS = {"job_completed", "job_failed", "job_timeout", "job_cancelled"}
 
 
 class Promises:
@@ -391,24 +390,3 @@ class SocketWorker(Worker):
             self.socket.close()
             self.socket = None
             self.held.clear()
-
-
-class Listener:
-    """Counts the ends that a hub tells."""
-
-    def __init__(self, hub: Hub, promises: Promises) -> None:
-        self._socket, self._promises = hub.socket("/ws/client"), promises
-        self._socket.ask("subscribe_job_notifications", "job_notifications_subscribed", filters={})
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        for message in self._socket.messages():
-            if message["type"] in END_EVENTS:
-                self._promises.note(
-                    lambda message=message: self._promises.ends.update([message["job_id"]])
-                )
-
-    def close(self) -> None:
-        self._socket.break_off()
-        self._thread.join()

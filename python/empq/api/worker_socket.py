@@ -105,12 +105,18 @@ class WorkerSocket:
             session=message.session,
             current_jobs=message.current_jobs,
         )
-        registered = await self._services.registry.register(wish)
+        registry, known = self._services.registry, (self._worker_id, self._session)
+        if self._session:  # this socket's own earlier session is no reason to close it
+            registry.detach(*known, self)
+        try:
+            registered = await registry.register(wish)
+        except BaseException:
+            if self._session:
+                registry.attach(*known, self)
+            raise
         self._deadline.cancel()
-        if self._session:
-            self._services.registry.detach(self._worker_id, self._session, self)
         self._worker_id, self._session = registered.worker_id, registered.session
-        self._services.registry.attach(self._worker_id, self._session, self)
+        registry.attach(self._worker_id, self._session, self)
         return tagged("worker_registered", message.id, encode(registered))
 
     async def _heartbeat(self, message: worker.WorkerHeartbeat) -> bytes:

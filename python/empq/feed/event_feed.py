@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -49,6 +48,7 @@ class EventFeed:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.number = 0
+        self._is_whole = True
         self.on_index: Callable[[Sequence[bytes], int], None] = lambda parts, number: None
         self.on_jobs: Callable[[Sequence[LogRow | ProgressRow]], None] = lambda rows: None
         self.on_workers: Callable[[list[WorkerEvent]], None] = lambda events: None
@@ -73,13 +73,12 @@ class EventFeed:
             try:
                 await connection.connect()
                 await follow(connection)
-            except (OSError, RedisError, TimeoutError) as error:
+            except (OSError, RedisError, TimeoutError, EmpqError) as error:
                 logger.warning("feed of the %s broke: %s", what, error)
             except Exception:
                 # A hub must not go on with a feed that has stopped: begin again, from a rebuilt index.
                 logger.exception("feed of the %s failed", what)
-                with contextlib.suppress(EmpqError):
-                    self.number = await self.on_gap()
+                self._is_whole = self._is_whole and follow != self._follow_log
             finally:
                 await connection.disconnect(nowait=True)
             self.following.clear()
@@ -87,6 +86,8 @@ class EventFeed:
 
     async def _follow_log(self, connection: AbstractConnection) -> None:
         stream = key("events")
+        if not self._is_whole:
+            await self._rebuild()
         await self._check_not_behind(connection)
         while True:
             self.following.set()
@@ -111,9 +112,15 @@ class EventFeed:
                     entries[0][0].decode(),
                     self.number + 1,
                 )
-                self.number = await self.on_gap()
+                await self._rebuild()
                 continue
             self._hand_out([fields for _, fields in entries])
+
+    async def _rebuild(self) -> None:
+        """Until it has succeeded, nothing else is followed."""
+        self._is_whole = False
+        self.number = await self.on_gap()
+        self._is_whole = True
 
     async def _check_not_behind(self, connection: AbstractConnection) -> None:
         """A data set whose number is below ours was rolled back or emptied."""
@@ -124,7 +131,7 @@ class EventFeed:
                 int(number),
                 self.number,
             )
-            self.number = await self.on_gap()
+            await self._rebuild()
 
     def _hand_out(self, entries: list[list[bytes]]) -> None:
         decoded = [_decode_entry(fields[3]) for fields in entries]

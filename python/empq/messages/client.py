@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 from msgspec import NODEFAULT, Meta
 
-from empq.messages.rest import JobRequest, Priority, Reason, Status
+from empq.messages.rest import JobId, JobRequest, Priority, Reason, Status
 from empq.messages.worker import Message, Reply
 
 IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -55,20 +55,20 @@ def job_request_of(message: Any) -> JobRequest:
 class CancelJob(Message, tag="cancel_job", kw_only=True):
     """Cancels a job; job_cancelled answers."""
 
-    job_id: str
+    job_id: JobId
     reason: Reason | None = None
 
 
 class RequestJobStatus(Message, tag="request_job_status", kw_only=True):
     """Asks for a job; response_job_status answers with the whole of it."""
 
-    job_id: str
+    job_id: JobId
 
 
 class SubscribeJob(Message, tag="subscribe_job", kw_only=True):
     """Asks for a job's events; `since` is the last event_id that is known already."""
 
-    job_id: str
+    job_id: JobId
     since: Cursor | None = None
 
 

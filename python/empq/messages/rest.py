@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 Priority = Annotated[int, Meta(ge=0, le=100)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 WorkerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
+JobId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,40}\Z")]
 #: what Lua's numbers hold exactly, and msgpack at all
 Attempt = Annotated[int, Meta(ge=0, le=2**53)]
 Reason = Annotated[str, Meta(max_length=1000)]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from empq.messages.rest import Attempt, HeldJob, Name, Preview, Reason, WorkerId
+from empq.messages.rest import Attempt, HeldJob, JobId, Name, Preview, Reason, WorkerId
 
 MaxJobs = Annotated[int, Meta(ge=1, le=1000)]
 WaitMs = Annotated[int, Meta(ge=0, le=600_000)]
@@ -63,7 +63,7 @@ class ClaimJob(Message, tag="claim_job", kw_only=True):
 class OfAttempt(Message, kw_only=True):
     """A message about one attempt, with its fencing token."""
 
-    job_id: str
+    job_id: JobId
     attempt: Attempt
     lease: str | None = None
 
