@@ -79,6 +79,7 @@ def test_submit_to_result_at_a_subscriber(
         benchmark.pedantic(one_round, rounds=rounds)
         stop.set()
         thread.join()
+    link.close()
     figures.append(
         (
             "idle: submit to result, p50",
