@@ -8,8 +8,9 @@
 //! # Layout
 //!
 //! * `index`: the public face: what is told and what is asked
-//! * `proposals` (with `search`), `explain`: what is asked
+//! * `proposals` (with `search` and `plan`), `explain`: what is asked
 //! * `shape`, `lane`, `heads`: the queue: shapes, their lanes in a heap, the shapes' best heads in blocks
+//! * `limits`, `shares`: pauses, customers' quotas and virtual times; `policy`: what an operator chooses
 //! * `profile`, `worker`: workers, and what equal ones share: verdicts and static scores per shape
 //! * `eligibility`, `forbidden`, `constraint`, `score`: the rules
 //! * `requirements`, `capabilities`, `entry`: what documents and log entries say, compiled
@@ -35,6 +36,9 @@ mod heads;
 mod index;
 mod invariants;
 mod lane;
+mod limits;
+mod plan;
+mod policy;
 mod profile;
 mod proposals;
 mod rank;
@@ -43,6 +47,7 @@ mod rule;
 mod score;
 mod search;
 mod shape;
+mod shares;
 mod symbols;
 mod worker;
 

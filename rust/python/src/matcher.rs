@@ -39,6 +39,11 @@ impl RustMatcher {
         Self { index: Mutex::new(Index::new()) }
     }
 
+    fn configure(&self, py: Python<'_>, order: &str, fit: &str, weights: Vec<i64>) -> PyResult<()> {
+        self.run(py, |index| index.configure(order, fit, &weights))?
+            .map_err(|error| convert::refusal(&error))
+    }
+
     fn add_shape(&self, py: Python<'_>, base: &str, document: &[u8]) -> PyResult<()> {
         self.run(py, |index| index.add_shape(base, document))?
             .map_err(|error| convert::refusal(&error))
