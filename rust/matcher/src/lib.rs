@@ -7,7 +7,7 @@
 //!
 //! # Layout
 //!
-//! * `index`: the public face: what is told and what is asked
+//! * `index`: the public face: what is told and what is asked; `guard`: for many threads, without panics
 //! * `proposals` (with `search` and `plan`), `explain`: what is asked
 //! * `shape`, `lane`, `heads`: the queue: shapes, their lanes in a heap, the shapes' best heads in blocks
 //! * `limits`, `shares`: pauses, customers' quotas and virtual times; `policy`: what an operator chooses
@@ -32,6 +32,7 @@ mod entry;
 mod error;
 mod explain;
 mod forbidden;
+mod guard;
 mod heads;
 mod index;
 mod invariants;
@@ -53,5 +54,6 @@ mod worker;
 
 pub use error::Error;
 pub use explain::{LaneVerdict, Verdict};
+pub use guard::{Guarded, Panicked};
 pub use index::{Applied, Figures, Index};
 pub use proposals::Proposal;
