@@ -80,6 +80,13 @@ impl Limits {
         *self = Self::default();
     }
 
+    /// Whether anything is paused or anybody at a quota.
+    pub(crate) fn is_felt(&self) -> bool {
+        let Pauses { workers, services, types, customers, .. } = &self.pauses;
+        let paused = [workers, services, types, customers];
+        self.exhausted > 0 || paused.iter().any(|it| !it.is_empty())
+    }
+
     pub(crate) fn pauses_worker(&self, worker: Symbol) -> bool {
         is_in(&self.pauses.workers, worker)
     }

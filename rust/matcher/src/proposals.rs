@@ -15,7 +15,7 @@ use crate::profile::Profile;
 use crate::requirements::Requirements;
 use crate::rule::Rule;
 use crate::score::{Liking, Score, StaticScore};
-use crate::search::Search;
+use crate::search::{only_customers, Search};
 use crate::shape::LaneName;
 use crate::symbols::Symbol;
 use crate::worker::Candidate;
@@ -59,16 +59,18 @@ impl Index {
     }
 
     fn search(&self, profile: &Profile, worker: Candidate<'_>, limit: usize) -> Vec<LaneId> {
+        let customers = only_customers(&worker);
+        let customers = customers.as_deref();
         match (self.policy.order, &self.shares) {
             (Order::Score, _) => {
                 let plan = BestScore::new(profile, worker, &self.policy);
-                Search::new(self, profile, worker, &plan, limit).run()
+                Search::new(self, profile, worker, &plan, customers, limit).run()
             }
             (Order::Fair, Some(shares)) => {
                 let plan = FairShare { limits: &self.limits, shares };
-                Search::new(self, profile, worker, &plan, limit).run()
+                Search::new(self, profile, worker, &plan, customers, limit).run()
             }
-            _ => Search::new(self, profile, worker, &FirstCome, limit).run(),
+            _ => Search::new(self, profile, worker, &FirstCome, customers, limit).run(),
         }
     }
 

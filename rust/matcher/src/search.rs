@@ -8,6 +8,7 @@ use crate::eligibility::{at_capacity, breaks_isolation, denies, exceeds_customer
 use crate::heads::{BLOCK, HIGHEST_RANK};
 use crate::index::Index;
 use crate::lane::{Lane, LaneId};
+use crate::limits::Limits;
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::rank::Member;
@@ -22,7 +23,9 @@ pub(crate) struct Search<'a, P: Plan> {
     worker: Candidate<'a>,
     plan: &'a P,
     /// The only customers whose jobs the worker may take, where that is a short list.
-    customers: Option<Vec<Symbol>>,
+    customers: Option<&'a [Symbol]>,
+    /// `None` where nothing is paused and nobody is at a quota.
+    limits: Option<&'a Limits>,
     limit: usize,
     /// The best lanes so far with their keys, best first, at most `limit`.
     found: Vec<(P::Key, LaneId)>,
@@ -36,6 +39,7 @@ impl<'a, P: Plan> Search<'a, P> {
         profile: &'a Profile,
         worker: Candidate<'a>,
         plan: &'a P,
+        customers: Option<&'a [Symbol]>,
         limit: usize,
     ) -> Self {
         Self {
@@ -43,7 +47,8 @@ impl<'a, P: Plan> Search<'a, P> {
             profile,
             worker,
             plan,
-            customers: only_customers(&worker),
+            customers,
+            limits: Some(&index.limits).filter(|it| it.is_felt()),
             limit,
             found: Vec::new(),
             worst: P::key(HIGHEST_RANK, 0),
@@ -100,14 +105,8 @@ impl<'a, P: Plan> Search<'a, P> {
 
     fn search_shape(&mut self, id: ShapeId, shape: &'a Shape, wants: &'a Requirements, least: u64) {
         let few = |customers: usize| customers < shape.lanes.len();
-        if let Some(customers) = self.customers.take() {
-            if few(customers.len()) {
-                self.look_up(&customers, id, shape, wants);
-            } else {
-                self.walk(shape, wants, least, None);
-            }
-            self.customers = Some(customers);
-            return;
+        if let Some(customers) = self.customers.filter(|it| few(it.len())) {
+            return self.look_up(customers, id, shape, wants);
         }
         match self.plan.apart().filter(|it| !it.is_empty() && few(it.as_slice().len())) {
             // All the others rank alike, so the first of them that is admitted is their best.
@@ -156,11 +155,12 @@ impl<'a, P: Plan> Search<'a, P> {
         but: Option<&SymbolSet>,
     ) {
         let mut walk = Walk::of(shape, least);
-        while let Some(lane) = self.step(&mut walk) {
+        while let Some(lane) = self.next(&walk) {
             let customer = self.index.lanes.get(lane).customer;
             if !but.is_some_and(|it| it.contains(customer)) {
                 self.weigh(lane, shape, wants);
             }
+            self.advance(&mut walk);
         }
     }
 
@@ -178,20 +178,23 @@ impl<'a, P: Plan> Search<'a, P> {
                 return;
             }
             self.look_up_one(customer, id, shape, wants);
-            match self.step(&mut walk) {
-                Some(lane) => self.weigh(lane, shape, wants),
-                None => return,
-            }
+            let Some(lane) = self.next(&walk) else {
+                return;
+            };
+            self.weigh(lane, shape, wants);
+            self.advance(&mut walk);
         }
     }
 
-    /// The walk's next lane, until none can win any more.
-    fn step(&self, walk: &mut Walk<'a>) -> Option<LaneId> {
-        let place = walk.next?;
-        let lane = walk.heap[place];
-        if self.is_beyond(lane, walk.least) {
-            return None;
-        }
+    /// Where the walk stands, until no lane of it can win any more.
+    fn next(&self, walk: &Walk<'a>) -> Option<LaneId> {
+        let lane = walk.heap[walk.place?];
+        (!self.is_beyond(lane, walk.least)).then_some(lane)
+    }
+
+    /// The step comes after the lane is weighed: most often nothing is left that can win then.
+    fn advance(&self, walk: &mut Walk<'a>) {
+        let Some(place) = walk.place else { return };
         // Neither child is better than its parent, so the frontier always holds the next best.
         let children = walk.heap.iter().enumerate().skip(2 * place + 1).take(2);
         for (child, &lane) in children {
@@ -200,8 +203,7 @@ impl<'a, P: Plan> Search<'a, P> {
                 walk.frontier.push(Reverse((lane.rank, &lane.member, child)));
             }
         }
-        walk.next = walk.frontier.pop().map(|Reverse((_, _, place))| place);
-        Some(lane)
+        walk.place = walk.frontier.pop().map(|Reverse((_, _, place))| place);
     }
 
     /// Whether neither this lane nor one of a worse head can win.
@@ -228,15 +230,14 @@ impl<'a, P: Plan> Search<'a, P> {
     fn admits_shape(&self, wants: &Requirements) -> bool {
         !is_unhealthy(wants, &self.worker)
             && !at_capacity(wants, &self.worker)
-            && !self.index.limits.pauses_shape(wants)
+            && !self.limits.is_some_and(|it| it.pauses_shape(wants))
     }
 
     fn admits(&self, customer: Symbol, shape: &Shape, wants: &Requirements) -> bool {
-        let limits = &self.index.limits;
-        !(limits.pauses_customer(customer)
+        let is_held_back = |it: &Limits| it.pauses_customer(customer) || it.is_exhausted(customer);
+        !(self.limits.is_some_and(is_held_back)
             || breaks_isolation(wants, customer, self.worker.standing)
             || denies(self.worker.capabilities, customer)
-            || limits.is_exhausted(customer)
             || exceeds_customers(&self.worker, customer)
             || (self.index).is_avoided(wants, customer, &shape.avoided, self.worker.id))
     }
@@ -247,7 +248,8 @@ impl<'a, P: Plan> Search<'a, P> {
             known_key.cmp(&key).then_with(|| index.compare_lanes(known, lane)).is_lt()
         });
         // Two ways through a shape meet some lanes twice.
-        let is_known = self.found.get(place).is_some_and(|&(_, known)| known == lane);
+        let is_known = self.plan.by_value().is_some()
+            && self.found.get(place).is_some_and(|&(_, known)| known == lane);
         if place < self.limit && !is_known {
             self.found.truncate(self.limit - 1);
             self.found.insert(place, (key, lane));
@@ -262,7 +264,7 @@ impl<'a, P: Plan> Search<'a, P> {
 struct Walk<'a> {
     heap: &'a [LaneId],
     frontier: BinaryHeap<Reverse<(u64, &'a Member, usize)>>,
-    next: Option<usize>,
+    place: Option<usize>,
     /// No lane's value is lower.
     least: u64,
 }
@@ -270,13 +272,13 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn of(shape: &'a Shape, least: u64) -> Self {
         let heap = shape.lanes.as_slice();
-        let next = (!heap.is_empty()).then_some(0);
-        Self { heap, frontier: BinaryHeap::new(), next, least }
+        let place = (!heap.is_empty()).then_some(0);
+        Self { heap, frontier: BinaryHeap::new(), place, least }
     }
 }
 
 /// A held strict job, a full bound on customers or `allowed_customers` leave few to look at.
-fn only_customers(worker: &Candidate<'_>) -> Option<Vec<Symbol>> {
+pub(crate) fn only_customers(worker: &Candidate<'_>) -> Option<Vec<Symbol>> {
     let standing = worker.standing;
     if let Some(&customer) = standing.strict_customers.first() {
         return Some(vec![customer]);
