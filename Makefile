@@ -47,7 +47,7 @@ build-dev: setup ## Build the extension without optimisation, quickly; the next 
 
 fuzz: setup ## Compare the Rust index with its slow twins on many random cases (CASES=20000).
 	PROPTEST_CASES=$(CASES) cargo test --locked --release --package empq-matcher
-	$(BIN)/python -m pytest tests/matching --hypothesis-profile=long
+	$(BIN)/python -m pytest tests/matching
 
 lock: setup ## Renew requirements/*.txt with the newest versions that pyproject.toml allows.
 	$(BIN)/python tools/lock.py --upgrade

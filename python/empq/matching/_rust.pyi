@@ -23,6 +23,13 @@ class RustMatcher:
     """An empty matcher; several are independent of each other."""
 
     def __new__(cls) -> RustMatcher: ...
+    def configure(self, order: str, fit: str, weights: Sequence[int]) -> None:
+        """The policies: order fifo | score | fair, fit best_fit | headroom, seven weights.
+
+        Raises ValueError for another word, or for weights that are not seven of 0 to 100 that sum to
+        100; nothing is changed then. O(lanes) where the order becomes fair.
+        """
+
     def add_shape(self, base: str, document: bytes) -> None:
         """Makes a shape known; its lanes take part from now on.
 
@@ -45,19 +52,23 @@ class RustMatcher:
         """Forgets a worker, its documents and its state. O(1)."""
 
     def apply(self, entries: Sequence[bytes]) -> Applied:
-        """Applies index parts of log entries in the order given.
+        """Applies index parts of log entries in the order given, of three parts or of five.
 
         An entry costs O(log lanes of its shape). Integers are below 2**63, counts below 2**32.
         Raises ValueError, with the place of the first malformed entry; nothing is applied then.
         """
 
     def reset(self) -> None:
-        """Forgets every lane and every worker's state; shapes, capabilities and loads stay."""
+        """Forgets lanes, workers' states, pauses and customers.
+
+        Shapes, capabilities, loads and policies stay.
+        """
 
     def propose(self, worker_id: str, limit: int) -> list[Proposal]:
-        """The lanes that the worker may take from now, best head first, at most `limit` (>= 0).
+        """The lanes that the worker may take from now, best first, at most `limit` (>= 0).
 
-        Reads one number per 64 shapes, then only what can still win.
+        Reads one number per 64 shapes, then only what can still win: under fifo by its head, under
+        score and fair by its priority too.
         """
 
     def offer(self, lane: str, waiting: Sequence[str]) -> list[str]:

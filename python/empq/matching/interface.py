@@ -63,6 +63,14 @@ class IndexFigures(NamedTuple):
 class Matcher(Protocol):
     """The index of all lanes and all workers of one data set."""
 
+    def configure(self, order: str, fit: str, weights: Sequence[int]) -> None:
+        """The policies: order fifo | score | fair; fit best_fit | headroom; seven weights that sum to 100.
+
+        weights: service, hardware, load, isolation, performance, location, cost. Until called: fifo,
+        best_fit, 35 25 15 10 5 5 5. Raises ValueError for anything else. May be called at any time.
+        """
+        ...
+
     def add_shape(self, base: str, document: bytes) -> None:
         """Makes a shape known. `base` is its digest; a second call for the same base changes nothing."""
         ...
@@ -97,7 +105,10 @@ class Matcher(Protocol):
         ...
 
     def propose(self, worker_id: str, limit: int) -> list[Proposal]:
-        """The lanes this worker may take from now, best head first by (rank, member), at most `limit`.
+        """The lanes this worker may take from now, best first, at most `limit`.
+
+        fifo: by (rank, member). score: by priority (rank >> 46), then highest score, then (rank, member).
+        fair: by priority, then the customer's virtual time, then (rank, member).
 
         Empty where the worker is unknown, offline, draining or has no free slot. Exact: the first
         lane's head is the best job of all that are queued and that this worker may take.

@@ -37,6 +37,25 @@ fn lane_entry(number: u64, lane: &str, rank: u64, count: u64) -> Vec<u8> {
     bytes
 }
 
+/// `[number, [], [], 0, [[customer, 1, -1, 0, virtual_time]]]`
+fn customer_entry(number: u64, customer: &str, virtual_time: u64) -> Vec<u8> {
+    use rmp::encode::{write_array_len, write_sint, write_str, write_uint};
+    let mut bytes = Vec::new();
+    write_array_len(&mut bytes, 5).unwrap();
+    write_uint(&mut bytes, number).unwrap();
+    write_array_len(&mut bytes, 0).unwrap();
+    write_array_len(&mut bytes, 0).unwrap();
+    write_uint(&mut bytes, 0).unwrap();
+    write_array_len(&mut bytes, 1).unwrap();
+    write_array_len(&mut bytes, 5).unwrap();
+    write_str(&mut bytes, customer).unwrap();
+    write_uint(&mut bytes, 1).unwrap();
+    write_sint(&mut bytes, -1).unwrap();
+    write_uint(&mut bytes, 0).unwrap();
+    write_uint(&mut bytes, virtual_time).unwrap();
+    bytes
+}
+
 fn worker_entry(number: u64, worker: &str) -> Vec<u8> {
     use rmp::encode::{write_array_len, write_str, write_uint};
     let mut bytes = Vec::new();
@@ -119,6 +138,52 @@ fn matches(c: &mut Criterion) {
     group.finish();
 }
 
+const WEIGHTS: [i64; 7] = [35, 25, 15, 10, 5, 5, 5];
+
+fn orders(c: &mut Criterion) {
+    let mut group = c.benchmark_group("order");
+    let mut half = queue(1_000, 1, 1_000, 2);
+    half.configure("score", "best_fit", &WEIGHTS).unwrap();
+    group.bench_function("score: 1,000 shapes of 1,000 jobs, fits half", |b| {
+        b.iter(|| half.propose(black_box("w"), 1));
+    });
+    drop(half);
+    let mut own = queue(100_000, 1, 1, 100);
+    own.configure("score", "best_fit", &WEIGHTS).unwrap();
+    group.bench_function("score: 100,000 lanes, each its own shape, fits 1 %", |b| {
+        b.iter(|| own.propose(black_box("w"), 1));
+    });
+    own.configure("fair", "best_fit", &WEIGHTS).unwrap();
+    group.bench_function("fair: 100,000 lanes, each its own shape, fits 1 %", |b| {
+        b.iter(|| own.propose(black_box("w"), 1));
+    });
+    drop(own);
+    let mut million = queue(1_000, 1_000, 1, 2);
+    million.configure("score", "best_fit", &WEIGHTS).unwrap();
+    group.bench_function("score: 1,000,000 lanes in 1,000 shapes, fits half", |b| {
+        b.iter(|| million.propose(black_box("w"), 1));
+    });
+    million.configure("fair", "best_fit", &WEIGHTS).unwrap();
+    group.bench_function("fair: 1,000,000 lanes of 1,000 customers, all equal", |b| {
+        b.iter(|| million.propose(black_box("w"), 1));
+    });
+    let mut number = 20_000_000;
+    let mut turn = |million: &mut Index| {
+        number += 1;
+        let customer = format!("customer-{}", scattered(number) % 1_000);
+        let entry = customer_entry(number, &customer, scattered(number) % 1_000_000);
+        million.apply(&[&entry]).unwrap();
+    };
+    for _ in 0..10_000 {
+        turn(&mut million);
+    }
+    group.bench_function("fair: 1,000,000 lanes of 1,000 customers, each its share", |b| {
+        b.iter(|| million.propose(black_box("w"), 1));
+    });
+    group.bench_function("fair: one customer's share changes", |b| b.iter(|| turn(&mut million)));
+    group.finish();
+}
+
 fn explanations(c: &mut Criterion) {
     let mut index = Index::new();
     for worker in 0..1_000 {
@@ -182,5 +247,5 @@ fn moves(number: &mut u64, shapes: u64, customers: u64) -> Vec<Vec<u8>> {
     (0..1_000).map(entry).collect()
 }
 
-criterion_group!(benches, matches, entries, explanations);
+criterion_group!(benches, matches, orders, entries, explanations);
 criterion_main!(benches);

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use crate::capabilities::Capabilities;
 use crate::forbidden::Leaf;
+use crate::limits::Limits;
 use crate::requirements::{Constraint, Hardware, Requirements};
 use crate::rule::{Path, Rule};
 use crate::symbols::Symbol;
@@ -77,15 +78,18 @@ pub(crate) fn worker_rules(
     wants: &Requirements,
     customer: Symbol,
     worker: &Candidate<'_>,
+    limits: &Limits,
     sink: &mut dyn FnMut(Rule) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let standing = worker.standing;
     let rules = [
         (worker.is_full() || at_capacity(wants, worker), Rule::Slots),
         (standing.state == State::Draining, Rule::Draining),
+        (is_paused(wants, customer, worker, limits), Rule::Paused),
         (is_unhealthy(wants, worker), Rule::ServiceHealth),
         (breaks_isolation(wants, customer, standing), Rule::IsolationHeld),
         (denies(worker.capabilities, customer), Rule::CustomerAccess),
+        (limits.is_exhausted(customer), Rule::CustomerQuota),
         (exceeds_customers(worker, customer), Rule::MaxConcurrentCustomers),
         (lacks_type(wants, worker.capabilities), Rule::JobTypes),
     ];
@@ -95,6 +99,18 @@ pub(crate) fn worker_rules(
         }
     }
     ControlFlow::Continue(())
+}
+
+/// A pause of the worker, of the job's service or type, or of the customer; told once.
+fn is_paused(
+    wants: &Requirements,
+    customer: Symbol,
+    worker: &Candidate<'_>,
+    limits: &Limits,
+) -> bool {
+    limits.pauses_worker(worker.id)
+        || limits.pauses_shape(wants)
+        || limits.pauses_customer(customer)
 }
 
 /// As many held jobs of the job's service as its capacity; a job without service ignores capacity.

@@ -1,4 +1,5 @@
-//! Index entries: `[number, lanes, workers]` in msgpack, everything absolute.
+//! Index entries in msgpack, everything absolute: `[number, lanes, workers]`, or
+//! `[number, lanes, workers, pauses, customers]`.
 
 use rmp::decode::{read_array_len, read_int, read_str_from_slice};
 
@@ -10,6 +11,9 @@ pub(crate) struct Entry<'a> {
     pub(crate) number: u64,
     pub(crate) lanes: Vec<LaneEntry<'a>>,
     pub(crate) workers: Vec<WorkerEntry<'a>>,
+    /// `None`: unchanged.
+    pub(crate) pauses: Option<Vec<PauseEntry<'a>>>,
+    pub(crate) customers: Vec<CustomerEntry<'a>>,
 }
 
 /// A lane as it is afterwards; count 0 = empty.
@@ -36,17 +40,50 @@ pub(crate) struct HeldEntry<'a> {
     pub(crate) strict: bool,
 }
 
+/// One pause of all that there are.
+pub(crate) struct PauseEntry<'a> {
+    pub(crate) scope: PauseScope,
+    pub(crate) name: &'a str,
+}
+
+/// What a pause names.
+#[derive(Clone, Copy)]
+pub(crate) enum PauseScope {
+    Worker,
+    Service,
+    Type,
+    Customer,
+}
+
+/// A customer as it is afterwards. Its weight is in its virtual time already.
+pub(crate) struct CustomerEntry<'a> {
+    pub(crate) customer: &'a str,
+    /// `None`: no quota.
+    pub(crate) max_active: Option<u64>,
+    pub(crate) active: u64,
+    pub(crate) virtual_time: u64,
+}
+
 /// Decodes one entry, all of its bytes.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Entry<'_>, String> {
     let mut reader = Reader(bytes);
-    reader.tuple("entry", 3)?;
+    let is_long = match reader.length("entry")? {
+        3 => false,
+        5 => true,
+        found => return Err(format!("entry has {found} elements, not 3 or 5")),
+    };
     let number = reader.natural("number")?;
     let lanes = reader.list("lanes", Reader::lane)?;
     let workers = reader.list("workers", Reader::worker)?;
+    let (pauses, customers) = if is_long {
+        (reader.pauses()?, reader.list("customers", Reader::customer)?)
+    } else {
+        (None, Vec::new())
+    };
     if !reader.0.is_empty() {
         return Err(format!("{} bytes after its end", reader.0.len()));
     }
-    Ok(Entry { number, lanes, workers })
+    Ok(Entry { number, lanes, workers, pauses, customers })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -88,6 +125,53 @@ impl<'a> Reader<'a> {
                 1 => true,
                 other => return Err(format!("strict {other} is not 0 or 1")),
             },
+        })
+    }
+
+    /// 0 = unchanged, else the whole list.
+    fn pauses(&mut self) -> Result<Option<Vec<PauseEntry<'a>>>, String> {
+        let is_list = matches!(self.0.first(), Some(0x90..=0x9f | 0xdc | 0xdd));
+        if is_list {
+            return self.list("pauses", Reader::pause).map(Some);
+        }
+        match read_int(&mut self.0) {
+            Ok(0_u64) => Ok(None),
+            _ => Err("pauses is neither 0 nor a list".into()),
+        }
+    }
+
+    fn pause(&mut self) -> Result<PauseEntry<'a>, String> {
+        self.tuple("pause", 2)?;
+        Ok(PauseEntry {
+            scope: match self.text("scope")? {
+                "worker" => PauseScope::Worker,
+                "service" => PauseScope::Service,
+                "type" => PauseScope::Type,
+                "customer" => PauseScope::Customer,
+                other => {
+                    let known = "worker, service, type or customer";
+                    return Err(format!("scope {other:?} is not {known}"));
+                }
+            },
+            name: self.text("name")?,
+        })
+    }
+
+    fn customer(&mut self) -> Result<CustomerEntry<'a>, String> {
+        self.tuple("customer", 5)?;
+        let customer = self.text("customer")?;
+        self.natural("weight")?;
+        Ok(CustomerEntry {
+            customer,
+            max_active: match self.integer("max_active")? {
+                -1 => None,
+                most => Some(
+                    u64::try_from(most)
+                        .map_err(|_| format!("max_active {most} is out of range"))?,
+                ),
+            },
+            active: self.natural("active")?,
+            virtual_time: self.natural("virtual_time")?,
         })
     }
 

@@ -28,6 +28,8 @@ pub enum Error {
     },
     /// Not a lane id: why.
     Lane(String),
+    /// Policies that are none: why.
+    Policy(String),
 }
 
 impl fmt::Display for Error {
@@ -38,7 +40,7 @@ impl fmt::Display for Error {
                 write!(out, "capability document of {worker_id}: {reason}")
             }
             Self::Entry { place, reason } => write!(out, "index entry {place}: {reason}"),
-            Self::Lane(reason) => out.write_str(reason),
+            Self::Lane(reason) | Self::Policy(reason) => out.write_str(reason),
         }
     }
 }

@@ -8,7 +8,6 @@ use crate::index::Index;
 use crate::lane::Lane;
 use crate::requirements::Requirements;
 use crate::rule::Rule;
-use crate::score::StaticScore;
 use crate::symbols::Symbol;
 use crate::worker::Candidate;
 
@@ -96,9 +95,7 @@ impl Index {
         worker: &Candidate<'_>,
     ) -> Verdict {
         let rules = self.broken_rules(wants, customer, avoided, worker);
-        let score = rules
-            .is_empty()
-            .then(|| StaticScore::of(wants, worker.capabilities).complete(wants, customer, worker));
+        let score = rules.is_empty().then(|| self.fresh_score(wants, customer, worker));
         Verdict {
             worker_id: self.symbols.text(worker.id).to_owned(),
             rules,
@@ -121,7 +118,7 @@ impl Index {
         };
         // Neither breaks off, as the sink never asks for it.
         let _ = requirement_rules(wants, worker.capabilities, &mut note);
-        let _ = worker_rules(wants, customer, worker, &mut note);
+        let _ = worker_rules(wants, customer, worker, &self.limits, &mut note);
         if self.is_avoided(wants, customer, avoided, worker.id) {
             rules.push(Rule::AvoidedWorker.to_string());
         }

@@ -4,6 +4,8 @@
 
 pub(crate) const BLOCK: usize = 64;
 const NONE: u64 = u64::MAX;
+/// Above every rank that a head can have, and below that of a shape without one.
+pub(crate) const HIGHEST_RANK: u64 = NONE - 1;
 
 /// Ranks by shape; shapes without jobs, or without a known document, have none.
 #[derive(Default)]

@@ -4,13 +4,16 @@
 use hashbrown::{HashMap, HashSet};
 
 use crate::capabilities::Capabilities;
-use crate::entry::{decode, Entry, HeldEntry, LaneEntry, WorkerEntry};
+use crate::entry::{decode, CustomerEntry, Entry, HeldEntry, LaneEntry, WorkerEntry};
 use crate::error::Error;
 use crate::lane::{LaneId, Lanes};
+use crate::limits::Limits;
+use crate::policy::{Order, Policy};
 use crate::profile::Profiles;
 use crate::rank::Member;
 use crate::requirements::Requirements;
 use crate::shape::{LaneName, Shapes};
+use crate::shares::Shares;
 use crate::symbols::{Symbol, Symbols};
 use crate::worker::{Candidate, Offer, Standing, Worker};
 
@@ -21,6 +24,10 @@ pub struct Index {
     pub(crate) lanes: Lanes,
     pub(crate) profiles: Profiles,
     pub(crate) workers: HashMap<Symbol, Worker>,
+    pub(crate) limits: Limits,
+    pub(crate) policy: Policy,
+    /// Kept while the order is `fair`.
+    pub(crate) shares: Option<Shares>,
     pub(crate) jobs: u64,
     pub(crate) filled_lanes: usize,
 }
@@ -76,9 +83,39 @@ impl Index {
             lanes: Lanes::default(),
             profiles: Profiles::default(),
             workers: HashMap::new(),
+            limits: Limits::default(),
+            policy: Policy::default(),
+            shares: None,
             jobs: 0,
             filled_lanes: 0,
         }
+    }
+
+    /// The policies: order fifo, score or fair; fit `best_fit` or headroom; seven weights that sum to
+    /// 100 (service, hardware, load, isolation, performance, location, cost). At any time; O(lanes).
+    ///
+    /// # Errors
+    /// [`Error::Policy`] for anything else; nothing is changed then.
+    pub fn configure(&mut self, order: &str, fit: &str, weights: &[i64]) -> Result<(), Error> {
+        let policy = Policy::parse(order, fit, weights)?;
+        if policy.fit != self.policy.fit {
+            self.profiles.clear_scores();
+        }
+        if policy.order != Order::Fair {
+            self.shares = None;
+        } else if self.shares.is_none() {
+            self.shares = Some(self.fresh_shares());
+        }
+        self.policy = policy;
+        Ok(())
+    }
+
+    fn fresh_shares(&self) -> Shares {
+        let mut shares = Shares::default();
+        for (_, lane) in self.lanes.iter().filter(|(_, lane)| lane.count > 0) {
+            shares.enter(lane.customer, self.limits.virtual_time(lane.customer));
+        }
+        shares
     }
 
     /// Makes a shape known; a second call for the same base changes nothing. O(document).
@@ -134,7 +171,8 @@ impl Index {
         }
     }
 
-    /// Applies entries in the order given; each lane and worker takes only what is newer than it is.
+    /// Applies entries in the order given; each lane, worker and customer, and the list of pauses,
+    /// takes only what is newer than it is.
     ///
     /// # Errors
     /// [`Error::Entry`] where one is malformed; nothing of the batch is applied then.
@@ -153,17 +191,26 @@ impl Index {
                     changes.stale.insert(worker.worker_id);
                 }
             }
+            if let Some(pauses) = &entry.pauses {
+                self.limits.take_pauses(entry.number, pauses, &mut self.symbols);
+            }
+            for customer in &entry.customers {
+                self.take_customer(entry.number, customer);
+            }
         }
         let applied = self.tell(changes, read.last().map_or(0, |it| it.number));
         self.lanes.sweep();
         Ok(applied)
     }
 
-    /// Forgets every lane and every worker's state; shapes, capabilities and loads stay.
+    /// Forgets every lane, every worker's state, pauses and customers; shapes, capabilities, loads
+    /// and policies stay.
     pub fn reset(&mut self) {
         self.lanes.clear();
         self.shapes.clear_lanes();
         self.profiles.clear_verdicts();
+        self.limits.clear();
+        self.shares = self.shares.take().map(|_| Shares::default());
         self.jobs = 0;
         self.filled_lanes = 0;
         for worker in self.workers.values_mut() {
@@ -232,14 +279,34 @@ impl Index {
         lane.rank = entry.rank;
         lane.member = Member::parse(entry.member);
         self.jobs = self.jobs + u64::from(entry.count) - u64::from(before);
-        self.filled_lanes += usize::from(before == 0 && entry.count > 0);
-        self.filled_lanes -= usize::from(before > 0 && entry.count == 0);
+        match (before, entry.count) {
+            (0, 1..) => {
+                self.filled_lanes += 1;
+                if let Some(shares) = &mut self.shares {
+                    shares.enter(customer, self.limits.virtual_time(customer));
+                }
+            }
+            (1.., 0) => {
+                self.filled_lanes -= 1;
+                if let Some(shares) = &mut self.shares {
+                    shares.leave(customer);
+                }
+            }
+            _ => {}
+        }
         self.shapes.settle(id, &mut self.lanes);
         if entry.count > before {
             changes.grown.push(id);
         }
         if entry.count == 0 {
             self.lanes.note_emptied(number, id);
+        }
+    }
+
+    fn take_customer(&mut self, number: u64, entry: &CustomerEntry<'_>) {
+        let taken = self.limits.take_customer(number, entry, &mut self.symbols);
+        if let (Some((customer, virtual_time)), Some(shares)) = (taken, &mut self.shares) {
+            shares.advance(customer, virtual_time);
         }
     }
 

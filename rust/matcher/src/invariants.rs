@@ -1,7 +1,12 @@
 //! Is the index consistent? For tests and fuzzers; looks at everything.
 
+use hashbrown::HashMap;
+
 use crate::eligibility::profile_refuses;
 use crate::index::Index;
+use crate::policy::Order;
+use crate::score::StaticScore;
+use crate::symbols::Symbol;
 
 impl Index {
     /// Inconsistencies, one sentence each; empty where all is well. O(everything).
@@ -10,6 +15,9 @@ impl Index {
         self.check_shapes(&mut faults);
         self.check_lanes(&mut faults);
         self.check_profiles(&mut faults);
+        self.check_scores(&mut faults);
+        self.check_shares(&mut faults);
+        faults.extend(self.limits.faults());
         faults
     }
 
@@ -73,6 +81,34 @@ impl Index {
                 "{users} workers have capabilities, profiles count {}",
                 self.profiles.users()
             ));
+        }
+    }
+
+    fn check_scores(&self, faults: &mut Vec<String>) {
+        let fit = self.policy.fit;
+        for profile in self.workers.values().filter_map(|it| it.offer.as_ref()) {
+            let profile = self.profiles.get(profile.profile);
+            for (_, shape) in self.shapes.iter() {
+                let wants = self.shapes.base(shape.base).requirements.as_ref();
+                let remembered = profile.remembered_score(shape.base);
+                let fresh = wants.map(|it| StaticScore::of(it, &profile.capabilities, fit));
+                if remembered.is_some() && remembered != fresh {
+                    faults.push(format!("a profile remembers another score of {}", shape.id));
+                }
+            }
+        }
+    }
+
+    fn check_shares(&self, faults: &mut Vec<String>) {
+        let mut expected: HashMap<Symbol, (u32, u64)> = HashMap::new();
+        for (_, lane) in self.lanes.iter().filter(|(_, lane)| lane.count > 0) {
+            let time = self.limits.virtual_time(lane.customer);
+            expected.entry(lane.customer).or_insert((0, time)).0 += 1;
+        }
+        match &self.shares {
+            Some(shares) if shares.is_consistent(&expected) => {}
+            None if self.policy.order != Order::Fair => {}
+            _ => faults.push("the customers in line are not those with lanes".into()),
         }
     }
 }

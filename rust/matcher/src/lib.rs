@@ -7,9 +7,10 @@
 //!
 //! # Layout
 //!
-//! * `index`: the public face: what is told and what is asked
-//! * `proposals` (with `search`), `explain`: what is asked
+//! * `index`: the public face: what is told and what is asked; `guard`: for many threads, without panics
+//! * `proposals` (with `search` and `plan`), `explain`: what is asked
 //! * `shape`, `lane`, `heads`: the queue: shapes, their lanes in a heap, the shapes' best heads in blocks
+//! * `limits`, `shares`: pauses, customers' quotas and virtual times; `policy`: what an operator chooses
 //! * `profile`, `worker`: workers, and what equal ones share: verdicts and static scores per shape
 //! * `eligibility`, `forbidden`, `constraint`, `score`: the rules
 //! * `requirements`, `capabilities`, `entry`: what documents and log entries say, compiled
@@ -31,10 +32,14 @@ mod entry;
 mod error;
 mod explain;
 mod forbidden;
+mod guard;
 mod heads;
 mod index;
 mod invariants;
 mod lane;
+mod limits;
+mod plan;
+mod policy;
 mod profile;
 mod proposals;
 mod rank;
@@ -43,10 +48,12 @@ mod rule;
 mod score;
 mod search;
 mod shape;
+mod shares;
 mod symbols;
 mod worker;
 
 pub use error::Error;
 pub use explain::{LaneVerdict, Verdict};
+pub use guard::{Guarded, Panicked};
 pub use index::{Applied, Figures, Index};
 pub use proposals::Proposal;

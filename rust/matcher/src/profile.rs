@@ -11,6 +11,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use crate::capabilities::Capabilities;
 use crate::eligibility::profile_refuses;
 use crate::heads::BLOCK;
+use crate::policy::Fit;
 use crate::requirements::Requirements;
 use crate::score::StaticScore;
 use crate::shape::BaseId;
@@ -55,9 +56,14 @@ impl Profile {
     }
 
     /// The part of the score that all workers of the profile share; computed at the first question.
-    pub(crate) fn score(&self, base: BaseId, wants: &Requirements) -> StaticScore {
+    pub(crate) fn score(&self, base: BaseId, wants: &Requirements, fit: Fit) -> StaticScore {
         *(self.scores.borrow_mut().entry(base))
-            .or_insert_with(|| StaticScore::of(wants, &self.capabilities))
+            .or_insert_with(|| StaticScore::of(wants, &self.capabilities, fit))
+    }
+
+    /// The part of the score as far as it is remembered.
+    pub(crate) fn remembered_score(&self, base: BaseId) -> Option<StaticScore> {
+        self.scores.borrow().get(&base).copied()
     }
 
     /// What was judged about a shape so far.
@@ -140,6 +146,13 @@ impl Profiles {
         }
         self.places[profile.0 as usize] = None;
         self.free.push(profile);
+    }
+
+    /// Forgets the scores: hardware is about to fit otherwise.
+    pub(crate) fn clear_scores(&mut self) {
+        for profile in self.places.iter_mut().flatten() {
+            profile.scores.get_mut().clear();
+        }
     }
 
     /// Forgets the verdicts: shapes are about to be counted anew. Scores stay, bases do not change.

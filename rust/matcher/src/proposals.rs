@@ -9,10 +9,13 @@ use crate::eligibility::{profile_refuses, refused, worker_rules};
 use crate::error::Error;
 use crate::index::Index;
 use crate::lane::LaneId;
+use crate::plan::{BestScore, FairShare, FirstCome};
+use crate::policy::Order;
+use crate::profile::Profile;
 use crate::requirements::Requirements;
 use crate::rule::Rule;
-use crate::score::{Score, StaticScore};
-use crate::search::Search;
+use crate::score::{Liking, Score, StaticScore};
+use crate::search::{only_customers, Search};
 use crate::shape::LaneName;
 use crate::symbols::Symbol;
 use crate::worker::Candidate;
@@ -31,9 +34,9 @@ pub struct Proposal {
 }
 
 impl Index {
-    /// The lanes that the worker may take from now, best head first, at most `limit`; exact.
+    /// The lanes that the worker may take from now, best first, at most `limit`; exact.
     ///
-    /// Empty where the worker is unknown, offline, draining or full. O(blocks of shapes, plus the
+    /// Empty where the worker is unknown, offline, draining, paused or full. O(blocks of shapes, plus the
     /// shapes and lanes that are better than the last one proposed).
     pub fn propose(&mut self, worker_id: &str, limit: usize) -> Vec<Proposal> {
         let known = self.symbols.find(worker_id);
@@ -47,12 +50,27 @@ impl Index {
         self.profiles.get_mut(offer.profile).grow(blocks);
         let profile = self.profiles.get(offer.profile);
         match Self::candidate(worker, &self.profiles) {
-            Some(worker) if worker.is_taking() => {
-                let found = Search::new(self, profile, worker, limit).run();
+            Some(worker) if worker.is_taking() && !self.limits.pauses_worker(worker.id) => {
                 let proposal = |lane| self.proposal(lane, worker);
-                found.into_iter().map(proposal).collect()
+                self.search(profile, worker, limit).into_iter().map(proposal).collect()
             }
             _ => Vec::new(),
+        }
+    }
+
+    fn search(&self, profile: &Profile, worker: Candidate<'_>, limit: usize) -> Vec<LaneId> {
+        let customers = only_customers(&worker);
+        let customers = customers.as_deref();
+        match (self.policy.order, &self.shares) {
+            (Order::Score, _) => {
+                let plan = BestScore::new(profile, worker, &self.policy);
+                Search::new(self, profile, worker, &plan, customers, limit).run()
+            }
+            (Order::Fair, Some(shares)) => {
+                let plan = FairShare { limits: &self.limits, shares };
+                Search::new(self, profile, worker, &plan, customers, limit).run()
+            }
+            _ => Search::new(self, profile, worker, &FirstCome, customers, limit).run(),
         }
     }
 
@@ -61,12 +79,13 @@ impl Index {
         let base = self.shapes.get(lane.shape).base;
         let wants = self.shapes.base(base).requirements.as_ref();
         let wants = wants.expect("a search finds lanes of known shapes");
-        let score = self.profiles.get(worker.profile).score(base, wants);
+        let score = self.profiles.get(worker.profile).score(base, wants, self.policy.fit);
+        let liking = Liking::of(worker.capabilities, lane.customer);
         Proposal {
             lane: self.lane_id(id),
             rank: lane.rank,
             member: lane.member.to_string(),
-            score: score.complete(wants, lane.customer, &worker).total,
+            score: score.complete(wants, liking, &worker, &self.policy.weights).total,
         }
     }
 
@@ -113,9 +132,21 @@ impl Index {
     ) -> Option<Score> {
         let has = worker.capabilities;
         let barred = profile_refuses(wants, has)
-            || refused(|sink| worker_rules(wants, customer, worker, sink))
+            || refused(|sink| worker_rules(wants, customer, worker, &self.limits, sink))
             || self.is_avoided(wants, customer, avoided, worker.id);
-        (!barred).then(|| StaticScore::of(wants, has).complete(wants, customer, worker))
+        (!barred).then(|| self.fresh_score(wants, customer, worker))
+    }
+
+    /// A score of which nothing is remembered.
+    pub(crate) fn fresh_score(
+        &self,
+        wants: &Requirements,
+        customer: Symbol,
+        worker: &Candidate<'_>,
+    ) -> Score {
+        let score = StaticScore::of(wants, worker.capabilities, self.policy.fit);
+        let liking = Liking::of(worker.capabilities, customer);
+        score.complete(wants, liking, worker, &self.policy.weights)
     }
 
     /// The job was sent elsewhere for a while, and there is an elsewhere. O(workers) where it was.
@@ -145,7 +176,7 @@ impl Index {
         let others = (self.workers.values()).filter(|it| !avoided.contains(&it.id));
         others.filter_map(|it| Self::candidate(it, &self.profiles)).any(|other| {
             !profile_refuses(wants, other.capabilities)
-                && worker_rules(wants, customer, &other, &mut lasting).is_continue()
+                && worker_rules(wants, customer, &other, &self.limits, &mut lasting).is_continue()
         })
     }
 

@@ -56,9 +56,11 @@ pub(crate) enum Rule {
     Not(Path, Option<u32>),
     Slots,
     Draining,
+    Paused,
     ServiceHealth,
     IsolationHeld,
     CustomerAccess,
+    CustomerQuota,
     MaxConcurrentCustomers,
     JobTypes,
     AvoidedWorker,
@@ -67,7 +69,10 @@ pub(crate) enum Rule {
 impl Rule {
     /// Time alone may free such a worker for the job, so it counts as one that could take it.
     pub(crate) fn passes_by_itself(self) -> bool {
-        matches!(self, Self::Slots | Self::IsolationHeld | Self::MaxConcurrentCustomers)
+        matches!(
+            self,
+            Self::Slots | Self::IsolationHeld | Self::CustomerQuota | Self::MaxConcurrentCustomers
+        )
     }
 }
 
@@ -80,9 +85,11 @@ impl fmt::Display for Rule {
             Self::Not(path, None) => write!(out, "not.{}", path.name()),
             Self::Slots => out.write_str("slots"),
             Self::Draining => out.write_str("draining"),
+            Self::Paused => out.write_str("paused"),
             Self::ServiceHealth => out.write_str("service_health"),
             Self::IsolationHeld => out.write_str("isolation_held"),
             Self::CustomerAccess => out.write_str("customer_access"),
+            Self::CustomerQuota => out.write_str("customer_quota"),
             Self::MaxConcurrentCustomers => out.write_str("max_concurrent_customers"),
             Self::JobTypes => out.write_str("job_types"),
             Self::AvoidedWorker => out.write_str("avoided_worker"),

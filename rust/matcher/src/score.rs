@@ -3,12 +3,11 @@
 use crate::capabilities::{Admits, Capabilities};
 use crate::constraint::{Offered, Scalar};
 use crate::eligibility::offers_quality;
+use crate::policy::{Fit, Weights};
 use crate::requirements::{Attribute, Requirements};
 use crate::symbols::{Symbol, SymbolSet, ALL, COST_TIERS, ISOLATION_LEVELS};
 use crate::worker::Candidate;
 
-/// Weights of service, hardware, load, isolation, performance, location, cost; they sum to 100.
-const WEIGHTS: [i64; 7] = [35, 25, 15, 10, 5, 5, 5];
 /// Places of the two dimensions that depend on the worker itself.
 const SERVICE: usize = 0;
 const LOAD: usize = 2;
@@ -33,6 +32,27 @@ pub(crate) struct StaticScore {
     preferences: Balance,
     /// Whether `prefer` names workers.
     asks_worker: bool,
+}
+
+/// Whether the worker's lists of customers name the job's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Liking {
+    preferred: bool,
+    avoided: bool,
+}
+
+impl Liking {
+    /// No customer scores better than one that is liked like this.
+    pub(crate) const BEST: Self = Self { preferred: true, avoided: false };
+    /// A customer in neither list.
+    pub(crate) const NONE: Self = Self { preferred: false, avoided: false };
+
+    pub(crate) fn of(has: &Capabilities, customer: Symbol) -> Self {
+        Self {
+            preferred: has.affinity.preferred_customers.contains(customer),
+            avoided: has.affinity.avoided_customers.contains(customer),
+        }
+    }
 }
 
 /// Weights of what holds, and of all that counts.
@@ -60,11 +80,11 @@ impl Balance {
 }
 
 impl StaticScore {
-    pub(crate) fn of(wants: &Requirements, has: &Capabilities) -> Self {
+    pub(crate) fn of(wants: &Requirements, has: &Capabilities, fit: Fit) -> Self {
         Self {
             values: [
                 service(wants, has),
-                best_fit(wants, has),
+                hardware(wants, has, fit),
                 0,
                 isolation(wants, has),
                 performance(wants, has),
@@ -76,20 +96,21 @@ impl StaticScore {
         }
     }
 
-    /// Completes it for one worker and one customer.
+    /// Completes it for one worker and for customers of one liking.
     pub(crate) fn complete(
         &self,
         wants: &Requirements,
-        customer: Symbol,
+        liking: Liking,
         worker: &Candidate<'_>,
+        weights: &Weights,
     ) -> Score {
         let mut values = self.values;
         if has_models_loaded(wants, worker) {
             values[SERVICE] += MODELS_LOADED;
         }
         values[LOAD] = load(worker);
-        let preferences = self.balance(wants, customer, worker).value();
-        let weighted: i64 = WEIGHTS.iter().zip(&values).map(|(weight, it)| weight * it).sum();
+        let preferences = self.balance(wants, liking, worker).value();
+        let weighted: i64 = weights.iter().zip(&values).map(|(weight, it)| weight * it).sum();
         let [service, hardware, load, isolation, performance, location, cost] = values;
         Score {
             total: (weighted.div_euclid(100) + preferences).clamp(0, 10_000),
@@ -107,11 +128,11 @@ impl StaticScore {
     }
 
     /// The preferences, with those that look at the customer or at the worker's id.
-    fn balance(&self, wants: &Requirements, customer: Symbol, worker: &Candidate<'_>) -> Balance {
+    fn balance(&self, wants: &Requirements, liking: Liking, worker: &Candidate<'_>) -> Balance {
         let mut balance = self.preferences;
         let affinity = &worker.capabilities.affinity;
-        add_list(&mut balance, AFFINITY, &affinity.preferred_customers, Some(customer));
-        add_list(&mut balance, -AFFINITY, &affinity.avoided_customers, Some(customer));
+        add_list(&mut balance, AFFINITY, &affinity.preferred_customers, liking.preferred);
+        add_list(&mut balance, -AFFINITY, &affinity.avoided_customers, liking.avoided);
         if self.asks_worker {
             let id = Some(Offered::One(Scalar::Text(worker.id)));
             for it in &wants.prefer {
@@ -141,6 +162,13 @@ fn has_models_loaded(wants: &Requirements, worker: &Candidate<'_>) -> bool {
             .capabilities
             .service(name)
             .is_some_and(|place| wants.models.is_subset_of(&worker.services[place].loaded))
+}
+
+fn hardware(wants: &Requirements, has: &Capabilities, fit: Fit) -> i64 {
+    match fit {
+        Fit::Best => best_fit(wants, has),
+        Fit::Headroom => 10_000 - best_fit(wants, has),
+    }
 }
 
 fn best_fit(wants: &Requirements, has: &Capabilities) -> i64 {
@@ -205,19 +233,22 @@ fn preferences(wants: &Requirements, has: &Capabilities) -> Balance {
         }
     }
     let affinity = &has.affinity;
-    add_list(&mut balance, AFFINITY, &affinity.preferred_components, wants.component);
-    add_list(&mut balance, -AFFINITY, &affinity.avoided_components, wants.component);
+    let mut add = |weight: i64, list: &SymbolSet, asked: Option<Symbol>| {
+        add_list(&mut balance, weight, list, asked.is_some_and(|it| list.contains(it)));
+    };
+    add(AFFINITY, &affinity.preferred_components, wants.component);
+    add(-AFFINITY, &affinity.avoided_components, wants.component);
     if wants.job_type.is_some() {
-        add_list(&mut balance, AFFINITY, &affinity.preferred_types, wants.job_type);
-        add_list(&mut balance, -AFFINITY, &affinity.avoided_types, wants.job_type);
+        add(AFFINITY, &affinity.preferred_types, wants.job_type);
+        add(-AFFINITY, &affinity.avoided_types, wants.job_type);
     }
     balance
 }
 
 /// A non-empty list counts even where it does not hold.
-fn add_list(balance: &mut Balance, weight: i64, list: &SymbolSet, asked: Option<Symbol>) {
+fn add_list(balance: &mut Balance, weight: i64, list: &SymbolSet, holds: bool) {
     if !list.is_empty() {
-        balance.add(weight, asked.is_some_and(|it| list.contains(it)));
+        balance.add(weight, holds);
     }
 }
 

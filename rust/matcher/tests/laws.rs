@@ -2,11 +2,26 @@
 
 mod support;
 
+use empq_matcher::Proposal;
 use proptest::prelude::*;
-use support::{any_fleet, any_queue, build, Queue};
+use support::entries::{customers_entry, lane_entry, pauses_entry};
+use support::{any_document, any_fleet, any_queue, build, level, Queue, Share, CUSTOMERS};
+
+/// What the queue's policy orders proposals by.
+fn key(it: &Proposal, queue: &Queue) -> (u64, i64, u64, u64, String) {
+    let customer = it.lane.split_once(':').unwrap().1;
+    let told = queue.shares.iter().rev().find(|share| share.customer == customer);
+    let time = told.map_or(0, |share| share.virtual_time);
+    let (level, score, time) = match queue.policy.order {
+        "fifo" => (0, 0, 0),
+        "score" => (level(it.rank), -it.score, 0),
+        _ => (level(it.rank), 0, time),
+    };
+    (level, score, time, it.rank, it.member.clone())
+}
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(support::cases(64))]
 
     /// What is told first changes nothing.
     #[test]
@@ -31,8 +46,8 @@ proptest! {
             for limit in 0..all.len() {
                 prop_assert_eq!(&index.propose(&worker.id, limit)[..], &all[..limit]);
             }
-            let heads: Vec<_> = all.iter().map(|it| (it.rank, &it.member)).collect();
-            prop_assert!(heads.windows(2).all(|pair| pair[0] <= pair[1]));
+            let keys: Vec<_> = all.iter().map(|it| key(it, &queue)).collect();
+            prop_assert!(keys.windows(2).all(|pair| pair[0] <= pair[1]));
         }
     }
 
@@ -43,11 +58,53 @@ proptest! {
         let before: Vec<_> = fleet.iter().map(|it| index.propose(&it.id, 9)).collect();
 
         index.add_shape("impossible", br#"{"service": "nowhere"}"#).unwrap();
-        let entry = support::lane_entry(1_000_000, "impossible:x", 0, "0", 7);
+        let entry = lane_entry(1_000_000, "impossible:x", 0, "0", 7);
         index.apply(&[&entry]).unwrap();
 
         let after: Vec<_> = fleet.iter().map(|it| index.propose(&it.id, 9)).collect();
         prop_assert_eq!(before, after);
+    }
+
+    /// A job of lower priority changes no order among the others.
+    #[test]
+    fn a_job_of_lower_priority_changes_no_order(
+        queue in any_queue(), fleet in any_fleet(), document in any_document(),
+    ) {
+        let mut index = build(&queue, &fleet);
+        let before: Vec<_> = fleet.iter().map(|it| index.propose(&it.id, 1_000)).collect();
+
+        index.add_shape("later", document.0.as_bytes()).unwrap();
+        index.apply(&[&lane_entry(1_000_000, "later:x", 9 << 46, "0", 7)]).unwrap();
+
+        for (worker, before) in fleet.iter().zip(before) {
+            let after = index.propose(&worker.id, 1_000);
+            prop_assert_eq!(&after[..before.len()], &before[..]);
+            prop_assert!(after[before.len()..].iter().all(|it| it.lane == "later:x"));
+        }
+    }
+
+    /// Where nothing is paused and nobody has a quota, no rule says so; a pause of all types and a
+    /// quota of none leave nothing to propose.
+    #[test]
+    fn pauses_and_quotas_leave_nothing(queue in any_queue(), fleet in any_fleet(), by_quota: bool) {
+        let mut index = build(&queue, &fleet);
+        let last = if by_quota {
+            let none = |it: &&str| Share {
+                customer: (*it).to_owned(), max_active: 0, active: 0, virtual_time: 0,
+            };
+            customers_entry(1_000_000, &CUSTOMERS.iter().map(none).collect::<Vec<_>>())
+        } else {
+            pauses_entry(1_000_000, &[("type", "image".to_owned())])
+        };
+        index.apply(&[&last]).unwrap();
+        let rule = if by_quota { "customer_quota" } else { "paused" };
+
+        for worker in &fleet {
+            prop_assert_eq!(index.propose(&worker.id, 9), vec![]);
+            for verdict in index.explain_worker(&worker.id) {
+                prop_assert!(verdict.rules.iter().any(|it| it == rule));
+            }
+        }
     }
 
     /// Pull, offer and both explanations agree on every pair.
@@ -93,6 +150,12 @@ proptest! {
         let mut renamed_queue = queue.clone();
         for lane in &mut renamed_queue.lanes {
             lane.customer = rename(&lane.customer);
+        }
+        for share in &mut renamed_queue.shares {
+            share.customer = rename(&share.customer);
+        }
+        for (_, name) in renamed_queue.pauses.iter_mut().filter(|it| it.0 == "customer") {
+            *name = rename(name);
         }
         let renamed_fleet: Vec<_> = fleet.iter().map(|it| it.with_customers(rename)).collect();
         let mut one = build(&queue, &fleet);

@@ -1,8 +1,6 @@
 //! Plain results to the named tuples of `empq.matching.interface`, errors to exceptions.
 
-use std::any::Any;
-
-use empq_matcher::{Applied, Error, Figures, LaneVerdict, Proposal, Verdict};
+use empq_matcher::{Applied, Error, Figures, LaneVerdict, Panicked, Proposal, Verdict};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -66,12 +64,6 @@ pub(crate) fn refusal(error: &Error) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// What a panic said, as an exception: none crosses into Python.
-pub(crate) fn panicked(payload: &(dyn Any + Send)) -> PyErr {
-    let said = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
-    PyRuntimeError::new_err(format!("matcher panicked: {said}"))
+pub(crate) fn panicked(panicked: &Panicked) -> PyErr {
+    PyRuntimeError::new_err(panicked.to_string())
 }

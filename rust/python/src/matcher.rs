@@ -1,10 +1,8 @@
 //! The one class: each method releases the GIL, locks the index, calls it and converts the answer.
 
 use std::ops::Deref;
-use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{Mutex, PoisonError};
 
-use empq_matcher::Index;
+use empq_matcher::{Guarded, Index};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 
@@ -13,22 +11,18 @@ use crate::convert;
 /// The index of all lanes and all workers of one data set. See the stub.
 #[pyclass(frozen, module = "empq.matching._rust")]
 pub(crate) struct RustMatcher {
-    index: Mutex<Index>,
+    index: Guarded,
 }
 
 impl RustMatcher {
     /// The lock is taken without the GIL and let go before the GIL is asked for again, so that the
-    /// two never wait for each other. A panic ends inside the lock and so does not poison it.
+    /// two never wait for each other.
     fn run<T: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut Index) -> T + Send,
     ) -> PyResult<T> {
-        py.detach(|| {
-            let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-            catch_unwind(AssertUnwindSafe(|| work(&mut index)))
-        })
-        .map_err(|payload| convert::panicked(&*payload))
+        py.detach(|| self.index.run(work)).map_err(|it| convert::panicked(&it))
     }
 }
 
@@ -36,7 +30,12 @@ impl RustMatcher {
 impl RustMatcher {
     #[new]
     fn new() -> Self {
-        Self { index: Mutex::new(Index::new()) }
+        Self { index: Guarded::default() }
+    }
+
+    fn configure(&self, py: Python<'_>, order: &str, fit: &str, weights: Vec<i64>) -> PyResult<()> {
+        self.run(py, |index| index.configure(order, fit, &weights))?
+            .map_err(|error| convert::refusal(&error))
     }
 
     fn add_shape(&self, py: Python<'_>, base: &str, document: &[u8]) -> PyResult<()> {
@@ -135,6 +134,13 @@ impl RustMatcher {
     fn figures<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let figures = self.run(py, |index| index.figures())?;
         convert::figures(py, figures)
+    }
+
+    /// Panics inside the index's lock, so that a test sees what becomes of it.
+    #[cfg(feature = "panic-probe")]
+    #[pyo3(signature = (message = "probe"))]
+    fn panic_for_test(&self, py: Python<'_>, message: &str) -> PyResult<()> {
+        self.run(py, |_| panic!("{message}"))
     }
 
     fn check(&self, py: Python<'_>) -> PyResult<Vec<String>> {

@@ -1,19 +1,32 @@
-//! Queues and fleets that chance makes, and log entries as the hub receives them.
+//! Queues and fleets that chance makes. Fuzz targets include this module by its path.
 
 // Each test binary uses its own part of this module.
 #![allow(dead_code)]
 
+pub mod entries;
+pub mod operations;
+pub mod pair;
+pub mod scan;
+
 use empq_matcher::Index;
+use entries::{customers_entry, lane_entry, pauses_entry, worker_entry};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use rmp::encode::{write_array_len, write_sint, write_str, write_uint};
 use serde_json::{json, Value};
 
-pub const CUSTOMERS: [&str; 3] = ["", "x", "y:1"];
+pub const CUSTOMERS: [&str; 9] = ["", "x", "y:1", "a", "b", "c", "d", "e", "f"];
 pub const SERVICES: [&str; 2] = ["comfyui", "a1111"];
 pub const WORKERS: [&str; 4] = ["w1", "w2", "w3", "w4"];
+pub const ORDERS: [&str; 3] = ["fifo", "score", "fair"];
+
+/// As many cases as `PROPTEST_CASES` says (`make fuzz`), else `usual`.
+pub fn cases(usual: u32) -> ProptestConfig {
+    let told = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let is_told = std::env::var_os("PROPTEST_CASES").is_some();
+    ProptestConfig { cases: if is_told { told.cases } else { usual }, ..told }
+}
 
 /// A shape document.
 #[derive(Clone, Debug)]
@@ -40,6 +53,34 @@ impl FilledLane {
 pub struct Queue {
     pub documents: Vec<Document>,
     pub lanes: Vec<FilledLane>,
+    pub policy: Policy,
+    pub pauses: Vec<Pause>,
+    pub shares: Vec<Share>,
+}
+
+/// What `configure` takes.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub order: &'static str,
+    pub fit: &'static str,
+    pub weights: [i64; 7],
+}
+
+/// Scope and name.
+pub type Pause = (&'static str, String);
+
+/// A customer's quota (-1: none), active jobs and virtual time.
+#[derive(Clone, Debug)]
+pub struct Share {
+    pub customer: String,
+    pub max_active: i64,
+    pub active: i64,
+    pub virtual_time: u64,
+}
+
+/// The priority that a rank stands for, 0 the highest.
+pub fn level(rank: u64) -> u64 {
+    rank >> 46
 }
 
 /// A job that a worker holds: customer, service or "", strict.
@@ -57,7 +98,12 @@ impl Fellow {
     /// The same worker where customers have other names.
     pub fn with_customers(&self, rename: impl Fn(&str) -> String) -> Self {
         let mut renamed = self.clone();
-        for list in ["/allowed_customers", "/denied_customers", "/affinity/preferred_customers"] {
+        for list in [
+            "/allowed_customers",
+            "/denied_customers",
+            "/affinity/preferred_customers",
+            "/affinity/avoided_customers",
+        ] {
             let names = renamed.capabilities.pointer_mut(list);
             for name in names.and_then(Value::as_array_mut).into_iter().flatten() {
                 *name = json!(rename(name.as_str().unwrap()));
@@ -128,9 +174,9 @@ pub fn any_capabilities() -> impl Strategy<Value = Value> {
         (1..4_u32, option::weighted(0.3, 1..3_u32)),
         option::of(select(vec!["us", "us-east-1", "eu"])),
         subsequence(vec!["m1", "m2"], 0..=2),
-        customers(),
+        (customers(), customers()),
     );
-    offers.prop_map(|(services, hardware, customers, limits, region, loaded, preferred)| {
+    offers.prop_map(|(services, hardware, customers, limits, region, loaded, liking)| {
         let (services, healthy, capacity) = services;
         let (isolation, allowed, denied) = customers;
         let services: Vec<Value> = (services.iter())
@@ -143,7 +189,8 @@ pub fn any_capabilities() -> impl Strategy<Value = Value> {
                 "hardware": {"gpu_memory_gb": hardware.0, "ram_gb": hardware.1},
                 "allowed_customers": allowed, "denied_customers": denied,
                 "concurrent_jobs": limits.0, "max_concurrent_customers": limits.1,
-                "quality_levels": ["fast"], "affinity": {"preferred_customers": preferred}})
+                "quality_levels": ["fast"], "affinity": {
+                    "preferred_customers": liking.0, "avoided_customers": liking.1}})
     })
 }
 
@@ -160,11 +207,51 @@ pub fn any_avoided() -> impl Strategy<Value = Vec<&'static str>> {
     ]
 }
 
-/// Lanes of different names and different heads; ranks repeat.
+/// Few priorities, few ranks within each, so that ranks repeat.
+pub fn any_rank() -> impl Strategy<Value = u64> {
+    (0..3_u64, 0..3_u64).prop_map(|(level, place)| level << 46 | place)
+}
+
+pub fn any_policy() -> impl Strategy<Value = Policy> {
+    let weights = select(vec![
+        [35, 25, 15, 10, 5, 5, 5],
+        [0, 100, 0, 0, 0, 0, 0],
+        [0, 0, 0, 40, 30, 20, 10],
+        [100, 0, 0, 0, 0, 0, 0],
+    ]);
+    (select(ORDERS.to_vec()), select(vec!["best_fit", "headroom"]), weights)
+        .prop_map(|(order, fit, weights)| Policy { order, fit, weights })
+}
+
+pub fn any_pauses() -> impl Strategy<Value = Vec<Pause>> {
+    let pause = prop_oneof![
+        2 => select(WORKERS.to_vec()).prop_map(|it| ("worker", it.to_owned())),
+        2 => select(vec!["comfyui", "a1111", "nowhere"]).prop_map(|it| ("service", it.to_owned())),
+        1 => select(vec!["image", "video"]).prop_map(|it| ("type", it.to_owned())),
+        2 => select(CUSTOMERS.to_vec()).prop_map(|it| ("customer", it.to_owned())),
+    ];
+    prop_oneof![2 => Just(Vec::new()), 1 => vec(pause, 1..3)]
+}
+
+pub fn any_share() -> impl Strategy<Value = Share> {
+    let customer = select(CUSTOMERS.to_vec());
+    (customer, select(vec![-1, -1, -1, 0, 1, 2]), 0..3_i64, 0..4_u64).prop_map(
+        |(customer, max_active, active, virtual_time)| Share {
+            customer: customer.to_owned(),
+            max_active,
+            active,
+            virtual_time,
+        },
+    )
+}
+
+/// Lanes of different names and different heads.
 pub fn any_queue() -> impl Strategy<Value = Queue> {
     let place = (0..6_usize, any_avoided(), 0..CUSTOMERS.len());
-    let lane = (place, 0..5_u64, any::<bool>(), 1..4_u64);
-    (vec(any_document(), 6), vec(lane, 0..40)).prop_map(|(documents, sent)| {
+    let lane = (place, any_rank(), any::<bool>(), 1..4_u64);
+    let limits = (any_policy(), any_pauses(), vec(any_share(), 0..4));
+    let told = (vec(any_document(), 6), vec(lane, 0..40), limits);
+    told.prop_map(|(documents, sent, (policy, pauses, shares))| {
         let mut lanes: Vec<FilledLane> = Vec::new();
         for (number, ((shape, avoided, customer), rank, is_text, count)) in (0..).zip(sent) {
             let lane = FilledLane {
@@ -179,7 +266,7 @@ pub fn any_queue() -> impl Strategy<Value = Queue> {
                 lanes.push(lane);
             }
         }
-        Queue { documents, lanes }
+        Queue { documents, lanes, policy, pauses, shares }
     })
 }
 
@@ -218,49 +305,13 @@ pub fn build(queue: &Queue, fleet: &[Fellow]) -> Index {
         let entry = lane_entry(number, &lane.id(), lane.rank, &lane.member, lane.count);
         index.apply(&[&entry]).unwrap();
     }
-    index
-}
-
-/// `[number, [[lane, rank, member, count]], []]`
-pub fn lane_entry(number: u64, lane: &str, rank: u64, member: &str, count: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    write_array_len(&mut bytes, 3).unwrap();
-    write_uint(&mut bytes, number).unwrap();
-    write_array_len(&mut bytes, 1).unwrap();
-    write_array_len(&mut bytes, 4).unwrap();
-    write_str(&mut bytes, lane).unwrap();
-    write_uint(&mut bytes, rank).unwrap();
-    write_str(&mut bytes, member).unwrap();
-    write_uint(&mut bytes, count).unwrap();
-    write_array_len(&mut bytes, 0).unwrap();
-    bytes
-}
-
-/// `[number, [], [[worker, version, state, idle_since_ms, held]]]`
-pub fn worker_entry(
-    number: u64,
-    worker: &str,
-    version: i64,
-    state: &str,
-    idle_since_ms: i64,
-    held: &[Held],
-) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    write_array_len(&mut bytes, 3).unwrap();
-    write_uint(&mut bytes, number).unwrap();
-    write_array_len(&mut bytes, 0).unwrap();
-    write_array_len(&mut bytes, 1).unwrap();
-    write_array_len(&mut bytes, 5).unwrap();
-    write_str(&mut bytes, worker).unwrap();
-    write_sint(&mut bytes, version).unwrap();
-    write_str(&mut bytes, state).unwrap();
-    write_sint(&mut bytes, idle_since_ms).unwrap();
-    write_array_len(&mut bytes, u32::try_from(held.len()).unwrap()).unwrap();
-    for (customer, service, strict) in held {
-        write_array_len(&mut bytes, 3).unwrap();
-        write_str(&mut bytes, customer).unwrap();
-        write_str(&mut bytes, service).unwrap();
-        write_uint(&mut bytes, u64::from(*strict)).unwrap();
+    let Policy { order, fit, weights } = queue.policy;
+    index.configure(order, fit, &weights).unwrap();
+    // The last that a customer is told of counts.
+    for share in &queue.shares {
+        number += 1;
+        index.apply(&[&customers_entry(number, std::slice::from_ref(share))]).unwrap();
     }
-    bytes
+    index.apply(&[&pauses_entry(number + 1, &queue.pauses)]).unwrap();
+    index
 }
