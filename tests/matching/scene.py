@@ -20,9 +20,11 @@ Held = Sequence[tuple[str, str, int]]
 PLAIN: dict[str, Any] = {"services": [{"name": "s", "models": ["m"]}]}
 
 
-def entry(number: int, lanes: Sequence[Any] = (), workers: Sequence[Any] = ()) -> bytes:
-    """The index part of one log entry."""
-    return msgspec.msgpack.encode([number, list(lanes), list(workers)])
+def entry(
+    number: int, lanes: Sequence[Any] = (), workers: Sequence[Any] = (), *limits: Any
+) -> bytes:
+    """The index part of one log entry; limits: pauses (0 = unchanged) and customers, or neither."""
+    return msgspec.msgpack.encode([number, list(lanes), list(workers), *limits])
 
 
 class Scene:
