@@ -49,26 +49,33 @@ class AllThree(RuleBasedStateMachine):
         return answer
 
     @initialize(
-        sent=some.requirements,
+        sent=st.lists(some.wishes, min_size=1, max_size=3),
         job_type=types,
-        offers=st.lists(some.capabilities, max_size=3),
+        offers=st.lists(some.capabilities, min_size=1, max_size=3),
         policy=some.policies,
     )
     def begin(
         self,
-        sent: dict[str, Any],
+        sent: list[dict[str, Any]],
         job_type: str | None,
         offers: list[dict[str, Any]],
         policy: tuple[str, str, tuple[int, ...]],
     ) -> None:
         """Something to match with."""
         self.configure(policy)
-        self.add_shape(sent, job_type)
+        for requirements in sent:
+            self.add_shape(requirements, job_type)
         for worker_id, capabilities in zip(some.WORKERS, offers, strict=False):
             self.set_worker(worker_id, 1, capabilities)
-            self.tell("apply", [entry(1, [], [[worker_id, 1, "online", 0, []]])])
+        workers = [[worker_id, 1, "online", 0, []] for worker_id in some.WORKERS]
+        self.lanes = [
+            lane_id(base, customer) for base in self.bases for customer in some.CUSTOMERS[:2]
+        ]
+        lanes = [[lane, place % 3, "a", 1] for place, lane in enumerate(self.lanes)]
+        self.number = 1
+        self.tell("apply", [entry(1, lanes, workers)])
 
-    @rule(sent=some.requirements, job_type=types)
+    @rule(sent=some.requirements | some.wishes, job_type=types)
     def add_shape(self, sent: dict[str, Any], job_type: str | None) -> None:
         shape = decode_requirements(sent).canonical(job_type)
         self.tell("add_shape", *shape)
@@ -115,9 +122,10 @@ class AllThree(RuleBasedStateMachine):
     def numbers_pass(self, skipped: int) -> None:
         self.tell("apply", [entry(self.number + skipped)])
 
-    @rule()
-    def reset(self) -> None:
-        self.tell("reset")
+    @rule(chance=st.integers(0, 9))
+    def reset(self, chance: int) -> None:
+        if chance == 9:
+            self.tell("reset")
 
     @rule(
         sent=some.requirements,

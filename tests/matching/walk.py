@@ -208,7 +208,9 @@ class Walk:
         old = [self.lane(it) for it in list(self.lanes)[:1]]
         number = max(self.number - self.dice.randrange(4), 0)
         worker = self.worker(self.dice.choice(WORKERS))
-        self.tell("apply", [entry(number, old, [worker], self.pauses, [self.customers["a"]])])
+        customer = ["a", 1, self.dice.choice((-1, 0)), 0, self.dice.randrange(9)]
+        pauses = self.dice.choice((0, [], [["customer", "c"]]))
+        self.tell("apply", [entry(number, old, [worker], pauses, [customer])])
 
     def gap(self) -> None:
         self.number += self.dice.choice((9_998, 9_999, 10_000))
