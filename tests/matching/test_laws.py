@@ -201,6 +201,37 @@ def test_a_later_job_of_lower_priority_makes_no_place_worse(
             assert [it for it in after if it in before] == before
 
 
+@law
+@given(
+    weights=st.lists(st.integers(1, 9), min_size=2, max_size=4),
+    costs=st.lists(st.integers(1, 50), min_size=1, max_size=3),
+    picks=st.integers(1, 60),
+)
+def test_fair_shares_stay_within_one_job_of_their_weights(
+    implementation: str, weights: list[int], costs: list[int], picks: int
+) -> None:
+    """All are backlogged, the first floods with every shape; a pick advances its customer as the script does."""
+    scene = Scene(new(implementation))
+    scene.worker("w", {"services": [{"name": f"s{i}"} for i in range(len(costs))]})
+    scene.matcher.configure("fair", "best_fit", (35, 25, 15, 10, 5, 5, 5))
+    backlog = [(i, 0) for i in range(len(costs))]
+    backlog += [(customer % len(costs), customer) for customer in range(1, len(weights))]
+    cost = {
+        scene.lane({"service_type": f"s{i}"}, str(customer)): costs[i] for i, customer in backlog
+    }
+    had = dict.fromkeys(map(str, range(len(weights))), 0)
+
+    for _ in range(picks):
+        (pick,) = scene.matcher.propose("w", 1)
+        customer = pick.lane.partition(":")[2]
+        had[customer] += cost[pick.lane]
+        time = had[customer] * 1_000_000 // weights[int(customer)]
+        scene.customer(customer, virtual_time=time)
+
+    shares = [had[str(i)] / weight for i, weight in enumerate(weights)]
+    assert max(shares) - min(shares) <= max(costs) / min(weights) + 1e-6
+
+
 def test_any_order_of_telling_ends_alike(implementation: str) -> None:
     tellings: list[Callable[[Scene], object]] = [
         lambda scene: scene.worker("w", labels={"k": 1}),

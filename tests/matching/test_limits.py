@@ -88,6 +88,8 @@ def test_the_list_of_pauses_is_absolute_and_newer_ones_hold(matcher: Matcher) ->
         (2, 1, []),
         (2, 2, ["customer_quota"]),
         (2, 3, ["customer_quota"]),
+        (2**40, 2**40 - 1, []),
+        (2**63 - 1, 2**63 - 1, ["customer_quota"]),
     ],
 )
 def test_a_quota_holds_up_to_its_edge(
