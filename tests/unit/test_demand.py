@@ -52,6 +52,15 @@ def test_a_timeout_in_seconds_is_told_in_minutes() -> None:
     assert demand_of(document).requirements == {"timeout_minutes": 1.667}
 
 
+@pytest.mark.parametrize("gigabytes", [0.001, 0.5, 1, 10.1, 23.999, 24, 80.5, 1_000_000])
+def test_numbers_are_told_as_short_as_they_were_sent(gigabytes: float) -> None:
+    sent = {"hardware": {"cpu_cores": gigabytes, "ram_gb": gigabytes}}
+
+    hardware = demand_of(decode_requirements(sent).document("t")).requirements["hardware"]
+
+    assert repr(hardware) == repr(sent["hardware"])
+
+
 def test_a_document_that_is_not_json_is_refused() -> None:
     with pytest.raises(ValueError):
         demand_of(b"{")

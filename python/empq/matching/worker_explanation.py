@@ -19,6 +19,7 @@ class _Row(NamedTuple):
     """One customer's jobs of one shape, and what keeps the worker from them."""
 
     lane: str
+    base: str
     demand: Demand
     customer: str
     avoided: tuple[str, ...]
@@ -72,7 +73,7 @@ def _read(rows: Sequence[tuple[str, int, list[str]]], documents: Mapping[str, by
         if base not in demands and base in documents:
             demands[base] = demand_of(documents[base])
         if base in demands:
-            told.append(_Row(lane, demands[base], customer, avoided, count, rules))
+            told.append(_Row(lane, base, demands[base], customer, avoided, count, rules))
     return sorted(told, key=lambda row: row.place)
 
 
@@ -98,10 +99,15 @@ def _summary(
     worker_id: str, rows: Sequence[_Row], facts: WorkerFacts, jobs: Mapping[str, int]
 ) -> str:
     """ "5 queued jobs: w can take 2 now, lacks 24 GB of GPU memory for 3"."""
-    counts: Counter[Reason] = Counter()
+    # Many customers' lanes of one shape are kept away alike.
+    alike: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for row in rows:
-        for reason in reasons(row.rules, row.demand.requirements, facts):
-            counts[reason] += row.jobs
+        alike[row.base, tuple(row.rules)] += row.jobs
+    demands = {row.base: row.demand for row in rows}
+    counts: Counter[Reason] = Counter()
+    for (base, rules), jobs_kept in alike.items():
+        for reason in reasons(rules, demands[base].requirements, facts):
+            counts[reason] += jobs_kept
     noun = "job" if jobs["total"] == 1 else "jobs"
     queued = f"{jobs['total']} queued {noun}"
     if not rows:

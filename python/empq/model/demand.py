@@ -27,6 +27,9 @@ _SAME = {
     "quality_required": "quality_required",
 }
 
+#: After the point; three tell thousandths apart, and so do megabytes.
+_MOST_DIGITS = 4
+
 
 class Demand(NamedTuple):
     """A shape for people: `requirements` decode to the shape's own document."""
@@ -89,5 +92,9 @@ def _scalar(value: Any, scale: int) -> Any:
 
 
 def _number(amount: int, scale: int = fields.THOUSANDTHS) -> int | float:
-    whole, rest = divmod(amount, scale)
-    return amount / scale if rest else whole
+    """The shortest number that scales to the amount: 10.1 GB, not 10.099609375."""
+    for digits in range(_MOST_DIGITS):
+        value = round(amount / scale, digits)
+        if fields.scaled(value, scale) == amount:
+            return value if digits else int(value)
+    return amount / scale
