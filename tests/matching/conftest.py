@@ -12,8 +12,14 @@ from scene import Scene
 
 #: Without Rust (`make setup MATCHER=python`) the reference stands alone; else a missing extension fails.
 RUST_EXPECTED = os.environ.get("EMPQ_MATCHER") != "python"
-COMPARISONS = ["test_differential.py", "test_large_indexes_agree.py", "test_verdicts_agree.py"]
-collect_ignore = [] if RUST_EXPECTED else COMPARISONS
+NEEDING_RUST = [
+    "test_differential.py",
+    "test_large_indexes_agree.py",
+    "test_long_walks.py",
+    "test_stub.py",
+    "test_verdicts_agree.py",
+]
+collect_ignore = [] if RUST_EXPECTED else NEEDING_RUST
 IMPLEMENTATIONS = ("rust", "reference") if RUST_EXPECTED else ("reference",)
 
 

@@ -175,3 +175,30 @@ held = st.lists(
 states = st.sampled_from(("online", "online", "online", "draining", "offline"))
 avoided = st.sets(st.sampled_from(WORKERS[:3]), max_size=2).map(sorted)
 percent = st.integers(0, 100)
+
+#: Of two priorities, so that score and fair decide within one.
+ranks = st.builds(lambda level, place: (level << 46) + place, st.integers(0, 1), st.integers(0, 3))
+policies = st.tuples(
+    st.sampled_from(("fifo", "score", "fair")),
+    st.sampled_from(("best_fit", "headroom")),
+    st.sampled_from(
+        (
+            (35, 25, 15, 10, 5, 5, 5), (0, 100, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 0, 100), (15, 15, 14, 14, 14, 14, 14),
+        )
+    ),
+)  # fmt: skip
+_scopes = {"worker": WORKERS, "service": ("s", "t", ""), "type": TYPES, "customer": CUSTOMERS}
+_pause = st.one_of(
+    *(st.tuples(st.just(scope), st.sampled_from(names)) for scope, names in _scopes.items())
+).map(list)
+pauses = st.lists(_pause, max_size=2)
+customer_entries = st.tuples(
+    st.sampled_from(CUSTOMERS),
+    st.integers(1, 100),
+    st.sampled_from((-1, -1, 0, 1, 2)),
+    st.integers(0, 2),
+    st.sampled_from((0, 1, 2, 2**53 - 1)),
+).map(list)
+_some_pauses = st.just(0) | pauses
+#: The last two parts of an entry, or none.
+limits = st.just(()) | st.tuples(_some_pauses, st.lists(customer_entries, max_size=2))

@@ -9,7 +9,7 @@ import msgspec
 
 from empq.matching.explanation import explanation
 from empq.matching.interface import Applied, Matcher, Verdict
-from empq.matching.paths import WorkerFacts
+from empq.matching.paths import Quota, WorkerFacts
 from empq.model.capabilities import decode_capabilities
 from empq.model.requirements import decode_requirements
 from empq.model.shape import lane_id
@@ -20,9 +20,11 @@ Held = Sequence[tuple[str, str, int]]
 PLAIN: dict[str, Any] = {"services": [{"name": "s", "models": ["m"]}]}
 
 
-def entry(number: int, lanes: Sequence[Any] = (), workers: Sequence[Any] = ()) -> bytes:
-    """The index part of one log entry."""
-    return msgspec.msgpack.encode([number, list(lanes), list(workers)])
+def entry(
+    number: int, lanes: Sequence[Any] = (), workers: Sequence[Any] = (), *limits: Any
+) -> bytes:
+    """The index part of one log entry; limits: pauses (0 = unchanged) and customers, or neither."""
+    return msgspec.msgpack.encode([number, list(lanes), list(workers), *limits])
 
 
 class Scene:
@@ -32,11 +34,26 @@ class Scene:
         self.matcher = matcher
         self.number = 0
         self.facts: dict[str, WorkerFacts] = {}
+        self.quotas: dict[str, Quota] = {}
+        self.documents: dict[str, bytes] = {}
 
-    def apply(self, lanes: Sequence[Any] = (), workers: Sequence[Any] = ()) -> Applied:
+    def apply(
+        self, lanes: Sequence[Any] = (), workers: Sequence[Any] = (), *limits: Any
+    ) -> Applied:
         """Applies the next entry."""
         self.number += 1
-        return self.matcher.apply([entry(self.number, lanes, workers)])
+        return self.matcher.apply([entry(self.number, lanes, workers, *limits)])
+
+    def pause(self, *pauses: tuple[str, str]) -> None:
+        """These pauses and no others."""
+        self.apply([], [], [list(pause) for pause in pauses], [])
+
+    def customer(
+        self, customer: str, *, max_active: int = -1, active: int = 0, virtual_time: int = 0
+    ) -> None:
+        """What holds of a customer from now on."""
+        self.quotas[customer] = Quota(active, max_active)
+        self.apply([], [], 0, [[customer, 1, max_active, active, virtual_time]])
 
     def worker(
         self,
@@ -71,6 +88,7 @@ class Scene:
         """A lane whose head comes after those of earlier calls, unless `rank` says otherwise."""
         shape = decode_requirements(requirements or {}).canonical(job_type, timeout_seconds)
         self.matcher.add_shape(*shape)
+        self.documents[shape.base] = shape.document
         lane = lane_id(shape.base, customer, avoided)
         place = self.number if rank is None else rank
         head = f"{self.number:04}" if member is None else member
@@ -118,5 +136,8 @@ def explained(
         scene.facts,
         match,
         timeout_seconds=timeout_seconds,
+        job_type=job_type,
+        customer=customer,
+        quota=scene.quotas.get(customer),
         limit=limit,
     )

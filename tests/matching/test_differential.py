@@ -1,4 +1,4 @@
-"""Both matchers are told the same, in any order, and must answer the same after every step."""
+"""Both matchers and a naive scan are told the same, in any order, and answer the same after every step."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from empq.matching.reference import ReferenceMatcher
 from empq.model.capabilities import decode_capabilities
 from empq.model.requirements import decode_requirements
 from empq.model.shape import lane_id
+from naive_scan import NaiveScan
 from scene import entry
 
 types = st.sampled_from((None, *some.TYPES))
@@ -25,37 +26,56 @@ members = st.sampled_from(
 )
 
 
-class BothMatchers(RuleBasedStateMachine):
-    """The Rust index beside the reference."""
+class AllThree(RuleBasedStateMachine):
+    """The Rust index beside the reference and the scan."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reference: Matcher = ReferenceMatcher()
         self.rust: Matcher = make_matcher("rust")
+        self.scan = NaiveScan()
         self.bases: list[str] = ["unknown"]
         self.lanes: list[str] = []
         self.number = 0
 
     def tell(self, call: str, *arguments: Any) -> Any:
-        """Says the same to both; their answers must be equal."""
+        """Says the same to all three; their answers must be equal."""
         expected = getattr(self.reference, call)(*arguments)
         answer = getattr(self.rust, call)(*arguments)
-        assert answer == expected, f"{call}{arguments}\nrust      {answer}\nreference {expected}"
+        scanned = getattr(self.scan, call)(*arguments)
+        assert answer == expected == scanned, (
+            f"{call}{arguments}\nrust      {answer}\nreference {expected}\nscan      {scanned}"
+        )
         return answer
 
     @initialize(
-        sent=some.requirements, job_type=types, offers=st.lists(some.capabilities, max_size=3)
+        sent=st.lists(some.wishes, min_size=1, max_size=3),
+        job_type=types,
+        offers=st.lists(some.capabilities, min_size=1, max_size=3),
+        policy=some.policies,
     )
     def begin(
-        self, sent: dict[str, Any], job_type: str | None, offers: list[dict[str, Any]]
+        self,
+        sent: list[dict[str, Any]],
+        job_type: str | None,
+        offers: list[dict[str, Any]],
+        policy: tuple[str, str, tuple[int, ...]],
     ) -> None:
         """Something to match with."""
-        self.add_shape(sent, job_type)
+        self.configure(policy)
+        for requirements in sent:
+            self.add_shape(requirements, job_type)
         for worker_id, capabilities in zip(some.WORKERS, offers, strict=False):
             self.set_worker(worker_id, 1, capabilities)
-            self.tell("apply", [entry(1, [], [[worker_id, 1, "online", 0, []]])])
+        workers = [[worker_id, 1, "online", 0, []] for worker_id in some.WORKERS]
+        self.lanes = [
+            lane_id(base, customer) for base in self.bases for customer in some.CUSTOMERS[:2]
+        ]
+        lanes = [[lane, place % 3, "a", 1] for place, lane in enumerate(self.lanes)]
+        self.number = 1
+        self.tell("apply", [entry(1, lanes, workers)])
 
-    @rule(sent=some.requirements, job_type=types)
+    @rule(sent=some.requirements | some.wishes, job_type=types)
     def add_shape(self, sent: dict[str, Any], job_type: str | None) -> None:
         shape = decode_requirements(sent).canonical(job_type)
         self.tell("add_shape", *shape)
@@ -80,16 +100,32 @@ class BothMatchers(RuleBasedStateMachine):
             self.number = max(self.number + step, 0)
             lanes = data.draw(st.lists(self.lane_entries(), max_size=3))
             workers = data.draw(st.lists(self.worker_entries(), max_size=2))
-            entries.append(entry(self.number, lanes, workers))
+            limits = data.draw(some.limits)
+            entries.append(entry(self.number, lanes, workers, *limits))
         self.tell("apply", entries)
+
+    @rule(pauses=some.pauses)
+    def pause(self, pauses: list[list[str]]) -> None:
+        self.number += 1
+        self.tell("apply", [entry(self.number, [], [], pauses, [])])
+
+    @rule(customers=st.lists(some.customer_entries, min_size=1, max_size=2))
+    def customer(self, customers: list[list[Any]]) -> None:
+        self.number += 1
+        self.tell("apply", [entry(self.number, [], [], 0, customers)])
+
+    @rule(policy=some.policies)
+    def configure(self, policy: tuple[str, str, tuple[int, ...]]) -> None:
+        self.tell("configure", *policy)
 
     @rule(skipped=st.sampled_from((9_998, 9_999, 10_000)))
     def numbers_pass(self, skipped: int) -> None:
         self.tell("apply", [entry(self.number + skipped)])
 
-    @rule()
-    def reset(self) -> None:
-        self.tell("reset")
+    @rule(chance=st.integers(0, 9))
+    def reset(self, chance: int) -> None:
+        if chance == 9:
+            self.tell("reset")
 
     @rule(
         sent=some.requirements,
@@ -142,7 +178,7 @@ class BothMatchers(RuleBasedStateMachine):
         lanes = st.builds(
             remembered, st.sampled_from(self.bases), st.sampled_from(some.CUSTOMERS), some.avoided
         )
-        filled = st.tuples(lanes, st.integers(0, 3), members.filter(bool), st.integers(1, 3))
+        filled = st.tuples(lanes, some.ranks, members.filter(bool), st.integers(1, 3))
         return (filled | filled | st.tuples(lanes, st.just(0), st.just(""), st.just(0))).map(list)
 
     def worker_entries(self) -> st.SearchStrategy[list[Any]]:
@@ -151,10 +187,10 @@ class BothMatchers(RuleBasedStateMachine):
         ).map(list)  # fmt: skip
 
 
-BothMatchers.TestCase.settings = settings(
+AllThree.TestCase.settings = settings(
     max_examples=200,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-TestBothMatchers = BothMatchers.TestCase
+TestAllThree = AllThree.TestCase

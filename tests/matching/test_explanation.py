@@ -137,7 +137,7 @@ QUOTES: list[tuple[dict[str, Any], dict[str, Any], str, Any, Any]] = [
     ({"not": {"geographic_region": "eu"}}, {"location": {"region": "eu-1"}}, "not.geographic_region", "eu", "eu-1"),
     ({"not": {"cost_tier": "standard"}}, {}, "not.cost_tier", "standard", None),
     ({"not": {"constraints": [{"key": "k", "op": "not_exists"}]}}, {}, "not.constraints[0]", {"key": "k", "op": "not_exists"}, None),
-    ({}, {"job_types": []}, "job_types", None, []),
+    ({}, {"job_types": []}, "job_types", "t", []),
     ({}, {"customer_access": {"denied_customers": [""]}}, "customer_access", None, None),
     ({"service_type": "s"}, {"services": [{"name": "s", "healthy": False}]}, "service_health", None, None),
 ]  # fmt: skip
@@ -174,6 +174,22 @@ def test_what_was_counted_is_quoted(scene: Scene) -> None:
         ("slots", {"held": 1, "total": 1}, {"held": 1, "total": 1}),
         ("max_concurrent_customers", {"held": 2, "total": 2}, {"held": 2, "total": 2}),
     ]
+
+
+def test_what_counts_for_a_quota_is_quoted_and_a_pause_quotes_nothing(scene: Scene) -> None:
+    scene.worker("w")
+    scene.customer("c", max_active=2, active=3)
+    scene.pause(("worker", "w"))
+
+    answer = explained(scene, {}, "c")
+
+    counts = {"active": 3, "max_active": 2}
+    assert answer["workers"][0]["rejections"] == [
+        {"rule": "paused", "required": None, "offered": None},
+        {"rule": "customer_quota", "required": counts, "offered": counts},
+    ]
+    assert (answer["verdict"], answer["nearest_miss"]) == ("busy", None)
+    assert answer["summary"] == ("1 worker: 1 is paused for it, 1 waits for the customer's quota")
 
 
 def test_a_timeout_stated_in_seconds_is_quoted_in_minutes_and_is_no_miss(scene: Scene) -> None:

@@ -23,6 +23,9 @@ def test_the_best_head_comes_first_then_the_member_bytewise(scene: Scene) -> Non
     assert {it.score for it in proposals} == {7600}
     assert scene.matcher.propose("w", 2) == proposals[:2]
     assert scene.matcher.propose("w", 0) == []
+    assert scene.matcher.propose("w", -1) == []
+    assert scene.matcher.propose("w", -(2**70)) == []
+    assert scene.matcher.propose("w", 2**70) == proposals
 
 
 def test_an_offer_goes_to_the_highest_score_then_the_longest_idle_then_the_id(
@@ -198,6 +201,24 @@ MALFORMED = [
     entry(1, [], [["w", 1, "asleep", 0, []]]),
     entry(1, [], [["w", 1, "online", 0, [["c", "s"]]]]),
     entry(1, [], [["w", 1, "online", 0, [["c", "s", 2]]]]),
+    entry(1, [], [], 0),
+    entry(1, [], [], 0, [], 0),
+    entry(1, [], [], 1, []),
+    entry(1, [], [], None, []),
+    entry(1, [], [], 0, None),
+    entry(1, [], [], 0, 0),
+    entry(1, [], [], [["pool", "a"]], []),
+    entry(1, [], [], [["worker"]], []),
+    entry(1, [], [], [["worker", "a", 1]], []),
+    entry(1, [], [], [["worker", 1]], []),
+    entry(1, [], [], 0, [["c", 1, -1, 0]]),
+    entry(1, [], [], 0, [["c", 1, -1, 0, 0, 0]]),
+    entry(1, [], [], 0, [["c", -1, -1, 0, 0]]),
+    entry(1, [], [], 0, [["c", 1, -2, 0, 0]]),
+    entry(1, [], [], 0, [["c", 1, -1, -1, 0]]),
+    entry(1, [], [], 0, [["c", 1, -1, 0, -1]]),
+    entry(1, [], [], 0, [["c", 1, -1, 0, 2**63]]),
+    entry(1, [], [], 0, [["c", 1.5, -1, 0, 0]]),
 ]
 
 

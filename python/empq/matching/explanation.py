@@ -10,16 +10,8 @@ from typing import Any
 
 from empq.matching.interface import Verdict
 from empq.matching.nearest_miss import Rematch, nearest_miss
-from empq.matching.paths import (
-    LISTS,
-    WorkerFacts,
-    as_sent,
-    counted,
-    offered_at,
-    parse_rule,
-    required_at,
-    value_at,
-)
+from empq.matching.paths import Quota, WorkerFacts
+from empq.matching.rejection import Asked, rejection
 from empq.matching.summary import summary
 
 DIMENSIONS = (
@@ -45,25 +37,20 @@ def explanation(
     timeout_seconds: float | None = None,
     job_type: str | None = None,
     customer: str = "",
+    quota: Quota | None = None,
     limit: int = 1000,
 ) -> dict[str, Any]:
     """{summary, verdict: now | busy | never, eligible, total, workers, nearest_miss}.
 
     `required`: the requirements as sent. `workers`: by id, of every verdict. `rematch` gives the
-    verdicts for changed requirements. `timeout_seconds`: where the job states it. `limit` bounds
-    the workers listed; everything else is about all of them.
+    verdicts for changed requirements. `timeout_seconds`: where the job states it. `quota`: where the
+    customer has one. `limit` bounds the workers listed; everything else is about all of them.
     """
     eligible = [verdict.worker_id for verdict in verdicts if not verdict.rules]
     fits = any(PASSING.issuperset(verdict.rules) for verdict in verdicts)
-    standing = {"job_types": job_type, "customer_access": customer or None}
+    asked = Asked(required, job_type, customer, timeout_seconds, quota)
     listed = [
-        _worker(
-            verdict,
-            required,
-            workers.get(verdict.worker_id, _NO_FACTS),
-            timeout_seconds,
-            standing,
-        )
+        _worker(verdict, asked, workers.get(verdict.worker_id, _NO_FACTS))
         for verdict in verdicts[:limit]
     ]
     return {
@@ -76,44 +63,12 @@ def explanation(
     }
 
 
-def _worker(
-    verdict: Verdict,
-    required: Mapping[str, Any],
-    facts: WorkerFacts,
-    timeout_seconds: float | None,
-    standing: Mapping[str, str | None],
-) -> dict[str, Any]:
+def _worker(verdict: Verdict, asked: Asked, facts: WorkerFacts) -> dict[str, Any]:
     dimensions = verdict.dimensions
     return {
         "worker_id": verdict.worker_id,
         "eligible": not verdict.rules,
         "score": verdict.score,
         "dimensions": dimensions and dict(zip(DIMENSIONS, dimensions, strict=True)),
-        "rejections": [
-            _rejection(rule, required, facts, timeout_seconds, standing) for rule in verdict.rules
-        ],
-    }
-
-
-def _rejection(
-    rule: str,
-    required: Mapping[str, Any],
-    facts: WorkerFacts,
-    timeout_seconds: float | None,
-    standing: Mapping[str, str | None],
-) -> dict[str, Any]:
-    path = parse_rule(rule)
-    if rule in LISTS:
-        return {
-            "rule": rule,
-            "required": standing[rule],
-            "offered": value_at(facts.capabilities, LISTS[rule]),
-        }
-    if not path.is_requirement:
-        figures = counted(rule, required, facts)
-        return {"rule": rule, "required": figures, "offered": figures}
-    return {
-        "rule": as_sent(rule, required),
-        "required": required_at(path, required, timeout_seconds),
-        "offered": offered_at(path, required, facts),
+        "rejections": [rejection(rule, asked, facts) for rule in verdict.rules],
     }

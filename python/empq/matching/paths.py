@@ -45,6 +45,13 @@ class WorkerFacts(NamedTuple):
     held: Sequence[tuple[str, str, int]] = ()
 
 
+class Quota(NamedTuple):
+    """A customer's jobs assigned, accepted or in progress, and how many it may have of them."""
+
+    active: int
+    max_active: int
+
+
 class RulePath(NamedTuple):
     """A rule taken apart: `not.models[1]` is (True, "models", 1)."""
 
@@ -126,20 +133,41 @@ def offered_at(path: RulePath, required: Mapping[str, Any], facts: WorkerFacts) 
     return value_at(capabilities, _OFFERED[path.path])
 
 
-def counted(rule: str, required: Mapping[str, Any], facts: WorkerFacts) -> dict[str, int] | None:
+def counted(
+    rule: str, required: Mapping[str, Any], facts: WorkerFacts, quota: Quota | None
+) -> dict[str, int] | None:
     """What was counted for a rule that is no requirement path; None where nothing was."""
-    if rule == "slots":
-        total = value_at(facts.capabilities, ("performance", "concurrent_jobs")) or 1
-        if len(facts.held) >= total:
-            return {"held": len(facts.held), "total": total}
-        service = service_of(facts, required.get("service_type"))
-        held = sum(job[1] == service.get("name") for job in facts.held)
-        return {"held": held, "total": service.get("capacity") or 0}
-    if rule == "max_concurrent_customers":
-        keys = ("customer_access", "max_concurrent_customers")
-        total = value_at(facts.capabilities, keys) or 0
-        return {"held": len({job[0] for job in facts.held}), "total": total}
-    return None
+    match rule:
+        case "slots":
+            return _slots(required, facts)
+        case "customer_quota":
+            return None if quota is None else quota._asdict()
+        case "max_concurrent_customers":
+            keys = ("customer_access", "max_concurrent_customers")
+            total = value_at(facts.capabilities, keys) or 0
+            return {"held": len({job[0] for job in facts.held}), "total": total}
+        case _:
+            return None
+
+
+def _slots(required: Mapping[str, Any], facts: WorkerFacts) -> dict[str, int]:
+    """Of the worker, or of the service that is at its capacity."""
+    total = value_at(facts.capabilities, ("performance", "concurrent_jobs")) or 1
+    if len(facts.held) >= total:
+        return {"held": len(facts.held), "total": total}
+    service = service_of(facts, required.get("service_type"))
+    held = sum(job[1] == service.get("name") for job in facts.held)
+    return {"held": held, "total": service.get("capacity") or 0}
+
+
+def admits_customer(facts: WorkerFacts, customer: str) -> bool:
+    """Whether the worker's lists of customers admit this one (the rule `customer_access`)."""
+    allowed, denied = (
+        value_at(facts.capabilities, ("customer_access", f"{way}_customers"))
+        for way in ("allowed", "denied")
+    )
+    is_allowed = allowed is None or allowed == "all" or customer in allowed
+    return is_allowed and customer not in (denied or ())
 
 
 def services(facts: WorkerFacts) -> list[dict[str, Any]]:

@@ -42,10 +42,14 @@ def preferences(value: object, pointer: str) -> list[dict[str, Any]]:
     return [_preference(item, fields.child(pointer, i)) for i, item in enumerate(given)]
 
 
+def attribute_scale(key: object) -> int:
+    """The scale of numbers in a preference with this key."""
+    return fields.PER_GB if isinstance(key, str) and key in _GIGABYTES else fields.THOUSANDTHS
+
+
 def _preference(value: object, pointer: str) -> dict[str, Any]:
     key = fields.object_at(value, pointer).get("key")
-    scale = fields.PER_GB if isinstance(key, str) and key in _GIGABYTES else fields.THOUSANDTHS
-    result = _condition(value, pointer, scale, ("weight",))
+    result = _condition(value, pointer, attribute_scale(key), ("weight",))
     given = cast("dict[str, Any]", value)
     at = fields.child(pointer, "weight")
     weight = fields.count(given.get("weight"), at, -100, 100)

@@ -17,6 +17,7 @@ from empq.matching.reference.documents import (
     Resource,
     Shape,
 )
+from empq.matching.reference.limits import Limits
 from empq.matching.reference.worker import Candidate
 
 Item = TypeVar("Item", bound=Hashable)
@@ -25,13 +26,13 @@ STRICT = 2
 STANDARD = 1
 
 
-def broken_rules(shape: Shape, customer: str, worker: Candidate) -> list[str]:
+def broken_rules(shape: Shape, customer: str, worker: Candidate, limits: Limits) -> list[str]:
     """All rules that keep the worker from the customer's jobs of this shape, but for avoided_worker."""
     offer = worker.capabilities
     return [
         *(rule for rule, holds in _requirements(shape, offer) if not holds),
         *(rule for rule, holds in _unwanted(shape, offer) if holds),
-        *_broken_by_standing(shape, customer, worker),
+        *_broken_by_standing(shape, customer, worker, limits),
     ]
 
 
@@ -82,13 +83,17 @@ def _unwanted(shape: Shape, offer: Capabilities) -> Iterator[tuple[str, bool]]:
         yield f"not.constraints[{i}]", _fits(it.constraints[i], offer)
 
 
-def _broken_by_standing(shape: Shape, customer: str, worker: Candidate) -> Iterator[str]:
-    """The rules after the paths. Pauses and customers' quotas will stand here in their order."""
+def _broken_by_standing(
+    shape: Shape, customer: str, worker: Candidate, limits: Limits
+) -> Iterator[str]:
+    """The rules after the paths."""
     offer, held = worker.capabilities, worker.held
     if len(held) >= offer.concurrent_jobs or _is_at_capacity(shape, worker):
         yield "slots"
     if worker.worker.state == "draining":
         yield "draining"
+    if limits.is_paused(shape, customer, worker.worker_id):
+        yield "paused"
     if _is_unhealthy(shape, offer):
         yield "service_health"
     others = [job for job in held if job.customer != customer]
@@ -97,6 +102,8 @@ def _broken_by_standing(shape: Shape, customer: str, worker: Candidate) -> Itera
     allowed = offer.allowed_customers
     if (allowed is not None and customer not in allowed) or customer in offer.denied_customers:
         yield "customer_access"
+    if limits.is_at_quota(customer):
+        yield "customer_quota"
     customers, most = {job.customer for job in held}, offer.max_concurrent_customers
     if most is not None and customer not in customers and len(customers) >= most:
         yield "max_concurrent_customers"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from empq.model.shape import split_lane_id
 
@@ -14,6 +14,10 @@ from empq.model.shape import split_lane_id
 Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Bit = Annotated[int, Meta(ge=0, le=1)]
+#: -1: no quota
+Quota = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
+#: (scope, name)
+Pause = tuple[Literal["worker", "service", "type", "customer"], str]
 
 
 class LaneEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
@@ -35,12 +39,24 @@ class WorkerEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, f
     held: list[tuple[str, str, Bit]]
 
 
+class CustomerEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """A customer afterwards. Its weight is in its virtual time already."""
+
+    customer: str
+    weight: Natural
+    max_active: Quota
+    active: Natural
+    virtual_time: Natural
+
+
 class IndexEntry(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """The index part of one log entry."""
+    """The index part of one log entry, of three elements or of five; pauses 0 = unchanged."""
 
     number: Natural
     lanes: list[LaneEntry]
     workers: list[WorkerEntry]
+    pauses: Literal[0] | list[Pause] | UnsetType = UNSET
+    customers: list[CustomerEntry] | UnsetType = UNSET
 
 
 _decoder = msgspec.msgpack.Decoder(IndexEntry)
@@ -52,9 +68,16 @@ def read_entries(entries: Sequence[bytes]) -> list[IndexEntry]:
     for place, raw in enumerate(entries):
         try:
             entry = _decoder.decode(raw)
-            for lane in entry.lanes:
-                split_lane_id(lane.lane_id)
+            _check(entry)
         except ValueError as error:
             raise ValueError(f"index entry {place}: {error}") from None
         result.append(entry)
     return result
+
+
+def _check(entry: IndexEntry) -> None:
+    """What the types do not say."""
+    if (entry.pauses is UNSET) != (entry.customers is UNSET):
+        raise ValueError("entry has 4 elements, not 3 or 5")
+    for lane in entry.lanes:
+        split_lane_id(lane.lane_id)

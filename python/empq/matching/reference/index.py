@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from empq.matching.interface import Applied, IndexFigures, Proposal, Verdict
 from empq.matching.reference.documents import Shape, read_capabilities, read_shape
 from empq.matching.reference.entries import IndexEntry, LaneEntry, WorkerEntry, read_entries
-from empq.matching.reference.explain import verdict
+from empq.matching.reference.explain import Judge
+from empq.matching.reference.limits import Limits
+from empq.matching.reference.policy import read_policy
 from empq.matching.reference.rank import Lane, offer_order, pull_order
 from empq.matching.reference.worker import Candidate, Held, Worker
 from empq.model.shape import split_lane_id
@@ -23,8 +25,12 @@ class ReferenceMatcher:
         self._shapes: dict[str, Shape] = {}
         self._lanes: dict[str, Lane] = {}
         self._workers: dict[str, Worker] = {}
+        self._judge = Judge()
         self._highest = 0
         self._next_sweep = KEPT_NUMBERS
+
+    def configure(self, order: str, fit: str, weights: Sequence[int]) -> None:
+        self._judge.policy = read_policy(order, fit, weights)
 
     def add_shape(self, base: str, document: bytes) -> None:
         if base not in self._shapes:
@@ -48,6 +54,7 @@ class ReferenceMatcher:
 
     def reset(self) -> None:
         self._lanes.clear()
+        self._judge.limits = Limits()
         self._highest, self._next_sweep = 0, KEPT_NUMBERS
         for worker in self._workers.values():
             worker.leave_log()
@@ -64,6 +71,7 @@ class ReferenceMatcher:
                     grown[lane.lane_id] = self._lanes[lane.lane_id]
                 touched.add(lane.lane_id)
             stale.update(it.worker_id for it in self._take_workers(entry) if it.is_stale)
+            self._take_limits(entry)
         self._sweep()
         lanes = [self._lanes[lane_id] for lane_id in touched if lane_id in self._lanes]
         return Applied(
@@ -79,14 +87,12 @@ class ReferenceMatcher:
         worker = self._candidate(worker_id)
         if worker is None:
             return []
-        proposals: list[Proposal] = []
-        for lane in sorted(self._filled_lanes(), key=pull_order):
-            if len(proposals) >= limit:
-                break
-            judged = self._judge(lane, worker)
-            if judged.score is not None:
-                proposals.append(Proposal(lane.lane_id, lane.rank, lane.member, judged.score))
-        return proposals
+        proposals = (
+            Proposal(lane.lane_id, lane.rank, lane.member, score)
+            for lane, score in self._in_pull_order(worker)
+            if score is not None
+        )
+        return [proposal for _, proposal in zip(range(limit), proposals, strict=False)]
 
     def offer(self, lane: str, waiting: Sequence[str]) -> list[str]:
         base, avoided, customer = split_lane_id(lane)
@@ -96,21 +102,22 @@ class ReferenceMatcher:
         able: list[tuple[tuple[int, int, bytes], str]] = []
         for worker_id in dict.fromkeys(waiting):
             worker = self._candidate(worker_id)
-            total = None if worker is None else self._judge(asked, worker).score
+            total = None if worker is None else self._verdict(asked, worker).score
             if worker is not None and total is not None:
                 able.append((offer_order(total, worker.worker.idle_since_ms, worker_id), worker_id))
         return [worker_id for _, worker_id in sorted(able)]
 
     def explain(self, document: bytes, customer: str, avoided: Sequence[str]) -> list[Verdict]:
         shape, workers = read_shape(document), list(self._candidates())
-        return [verdict(shape, customer, avoided, worker, workers) for worker in workers]
+        judge = self._judge.verdict
+        return [judge(shape, customer, avoided, worker, workers) for worker in workers]
 
     def explain_worker(self, worker_id: str) -> list[tuple[str, int, list[str]]]:
         worker = self._candidate(worker_id)
         if worker is None:
             return []
         lanes = sorted(self._filled_lanes(), key=lambda lane: lane.lane_id.encode())
-        return [(lane.lane_id, lane.count, self._judge(lane, worker).rules) for lane in lanes]
+        return [(lane.lane_id, lane.count, self._verdict(lane, worker).rules) for lane in lanes]
 
     def figures(self) -> IndexFigures:
         lanes = [lane for lane in self._lanes.values() if lane.count]
@@ -152,6 +159,14 @@ class ReferenceMatcher:
         worker.state, worker.idle_since_ms = entry.state, entry.idle_since_ms
         worker.held = tuple(Held(*job[:2], bool(job[2])) for job in entry.held)
 
+    def _take_limits(self, entry: IndexEntry) -> None:
+        limits = self._judge.limits
+        # 0 says that nothing changed.
+        if isinstance(entry.pauses, list):
+            limits.take_pauses(entry.number, entry.pauses)
+        for customer in entry.customers or ():
+            limits.take_customer(entry.number, customer)
+
     def _is_forgotten(self, lane: Lane) -> bool:
         return not lane.count and lane.number + KEPT_NUMBERS <= self._highest
 
@@ -166,9 +181,21 @@ class ReferenceMatcher:
         """Lanes that hold jobs and whose shape is known."""
         return (it for it in self._lanes.values() if it.count and it.base in self._shapes)
 
-    def _judge(self, lane: Lane, worker: Candidate) -> Verdict:
-        shape = self._shapes[lane.base]
-        return verdict(shape, lane.customer, lane.avoided, worker, self._candidates())
+    def _in_pull_order(self, worker: Candidate) -> Iterable[tuple[Lane, int | None]]:
+        """All lanes with the worker's score, the first to take first."""
+        order, limits = self._judge.policy.order, self._judge.limits
+        lanes = sorted(self._filled_lanes(), key=pull_order)
+        if order == "fair":
+            lanes.sort(key=lambda lane: (lane.level, limits.virtual_time(lane.customer)))
+        scored = ((lane, self._verdict(lane, worker).score) for lane in lanes)
+        if order == "score":
+            return sorted(scored, key=lambda pair: (pair[0].level, -(pair[1] or 0)))
+        return scored
+
+    def _verdict(self, lane: Lane, worker: Candidate) -> Verdict:
+        return self._judge.verdict(
+            self._shapes[lane.base], lane.customer, lane.avoided, worker, self._candidates()
+        )
 
     def _candidate(self, worker_id: str) -> Candidate | None:
         worker = self._workers.get(worker_id)

@@ -1,12 +1,15 @@
 """What comes first: the order of lanes for a worker, and the order of workers for a lane.
 
-EMPQ_ORDER is fifo here: a lane's rank already holds priority and sequence. score, fair and ageing
-will be further keys of `pull_order`.
+A lane's rank holds its head's priority and sequence, or its place by age. fifo goes by it alone;
+score and fair (`index.propose`) look at the priority, then at their own measure, then at it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+#: The bits of a rank below its priority.
+PRIORITY_SHIFT = 46
 
 
 @dataclass(slots=True)
@@ -21,6 +24,11 @@ class Lane:
     rank: int = 0
     member: str = ""
     count: int = 0
+
+    @property
+    def level(self) -> int:
+        """Lower for a higher priority."""
+        return self.rank >> PRIORITY_SHIFT
 
 
 def pull_order(lane: Lane) -> tuple[int, bytes, bytes]:

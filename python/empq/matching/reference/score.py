@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from typing import NamedTuple
 
 from empq.matching.reference import constraint
 from empq.matching.reference.documents import HARDWARE, Capabilities, Names, Shape, Value
 from empq.matching.reference.eligibility import cost_tier, has_quality
+from empq.matching.reference.policy import Policy
 from empq.matching.reference.worker import Candidate
 
-#: service, hardware, load, isolation, performance, location, cost
-WEIGHTS = (35, 25, 15, 10, 5, 5, 5)
 AFFINITY_WEIGHT = 50
 LEVELS = ("none", "loose", "strict")
 TIERS = ("economy", "standard", "premium")
@@ -25,12 +25,12 @@ class Score(NamedTuple):
     dimensions: Dimensions
 
 
-def score(shape: Shape, customer: str, worker: Candidate) -> Score:
+def score(shape: Shape, customer: str, worker: Candidate, policy: Policy) -> Score:
     """How well an eligible worker suits the customer's jobs of this shape."""
     offer = worker.capabilities
     values = (
         _service(shape, offer),
-        _best_fit(shape, offer),
+        _hardware(shape, offer, policy.fit),
         _load(worker),
         (10_000, 5_000, 2_500)[(offer.isolation or 0) - shape.isolation],
         10_000 if shape.quality_level is None or has_quality(offer, shape.quality_level) else 5_000,
@@ -38,7 +38,7 @@ def score(shape: Shape, customer: str, worker: Candidate) -> Score:
         (10_000, 6_000, 3_000)[cost_tier(offer)],
     )
     preferences = _preferences(shape, customer, worker)
-    weighted = sum(weight * value for weight, value in zip(WEIGHTS, values, strict=True)) // 100
+    weighted = sum(map(operator.mul, policy.weights, values)) // 100
     return Score(min(max(weighted + preferences, 0), 10_000), (*values, preferences))
 
 
@@ -56,6 +56,11 @@ def _service(shape: Shape, offer: Capabilities) -> int:
 def _names(names: Names | None, name: str | None) -> bool:
     """Whether the worker's own list has the name; "all" and silence name nothing."""
     return names is not None and names != "all" and name in names
+
+
+def _hardware(shape: Shape, offer: Capabilities, fit: str) -> int:
+    filled = _best_fit(shape, offer)
+    return 10_000 - filled if fit == "headroom" else filled
 
 
 def _best_fit(shape: Shape, offer: Capabilities) -> int:
