@@ -47,7 +47,7 @@ local function settle(id, job, completed, of)
   job[J.waiting] = job[J.waiting] - 1
   if job[J.waiting] == 0 and job[J.run_at] <= data.now then
     enqueue(changes, id, job)
-    count(changes, "pending", "queued")
+    count(changes, job, "pending", "queued")
     tell_event(changes, id, job, "job_queued", "", "", "", "")
   end
   keep_job(changes, id, job)
