@@ -83,10 +83,8 @@ def test_by_websocket(scene: Scene, payload: bytes) -> None:
     text = worker.connection.recv(timeout=30)
     assert isinstance(text, str) and payload.decode() in text
     token = json.loads(text)["assignment"]
-    worker.send_text(
-        '{"type":"complete_job","id":9,"job_id":"%s","attempt":%d,"lease":"%s","result":%s}'
-        % (job_id, token["attempt"], token["lease"], payload.decode())
-    )
+    fence = f'"job_id":"{job_id}","attempt":{token["attempt"]},"lease":"{token["lease"]}"'
+    worker.send_text(f'{{"type":"complete_job","id":9,{fence},"result":{payload.decode()}}}')
     worker.expect("job_completed_ack", reply_to=9)
     client.send("request_job_status", job_id=job_id)
 

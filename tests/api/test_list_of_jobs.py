@@ -99,7 +99,7 @@ def test_a_thousand_retried_at_once_are_all_reached(many: tuple[Scene, list[str]
 def test_a_page_of_a_rare_kind_looks_at_ten_thousand_at_most(
     many: tuple[Scene, list[str]],
 ) -> None:
-    scene, ids = many
+    scene, _ = many
     rare = scene.submit(type="rare")
     found = [
         job["id"]

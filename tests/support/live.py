@@ -12,9 +12,11 @@ from tests.support.processes import Hub, Program
 from tests.support.redis_server import RedisServer
 from tests.support.scene import Scene
 
+LEASE_SECONDS = 2
+
 
 class MakesHub(Protocol):
-    """Starts a hub on the test's own Redis; stopped after the test."""
+    """Starts a hub on the test's own Redis, with a short lease; killed after the test."""
 
     def __call__(self, *flags: str, name: str = "hub", **variables: str) -> Hub: ...
 
@@ -64,7 +66,7 @@ def programs() -> Iterator[list[Program]]:
 @pytest.fixture
 def make_hub(own_redis: RedisServer, tmp_path: Path, programs: list[Program]) -> MakesHub:
     def make(*flags: str, name: str = "hub", **variables: str) -> Hub:
-        stated = {"EMPQ_LEASE_SECONDS": "2", **variables}
+        stated = {"EMPQ_LEASE_SECONDS": str(LEASE_SECONDS), **variables}
         hub = Hub(own_redis.url, tmp_path, *flags, name=name, **stated)
         programs.append(hub)
         hub.start()

@@ -19,3 +19,9 @@ def eventually(probe: Callable[[], T | None], what: str, seconds: float = SECOND
         assert time.monotonic() < until, f"not within {seconds:g} s: {what}; last seen: {seen!r}"
         time.sleep(PAUSE_SECONDS)
     return seen
+
+
+def outlast(seconds: float) -> None:
+    """Lets a lease run out: nothing tells of time that passes while no hub is there."""
+    until = time.monotonic() + seconds
+    eventually(lambda: time.monotonic() > until, "the time is over", seconds + SECONDS)

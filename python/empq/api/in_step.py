@@ -46,7 +46,13 @@ def in_step(
                 future._asyncio_future_blocking = (
                     True  # the task takes a future only with this mark
                 )
-                yield future
+                try:
+                    yield future
+                except (
+                    Exception
+                ):  # a task is thrown its future's error: the step that waits gets it below
+                    if not future.done():
+                        raise
             waiting.popleft()
             advance(index, step)
     finally:
