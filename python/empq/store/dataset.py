@@ -94,15 +94,15 @@ def _dataset(identifier: str, epoch: int, number: int, values: dict[str, str]) -
         identifier, epoch, number, int(values["lease_ms"]), int(values["accept_ms"]), values["order"],
         int(values["ageing_ms"]), values["fit"], tuple(int(part) for part in values["weights"].split(",")),
     )  # fmt: skip
-    if dataset.ageing_ms and dataset.order != "fifo":
-        raise StartRefused(
-            f"ageing_interval_ms = {dataset.ageing_ms} and order = {dataset.order}: ageing goes with the order fifo alone; "
-            "change one of them with --change-settings"
-        )
     return dataset
 
 
 def _refusal(token: str, field: str, kept: str, stated: str) -> str:
+    if token == "ageing_with_order":
+        return (
+            f"ageing_interval_ms = {kept} and order = {stated}: ageing goes with the order fifo alone; "
+            "change one of them with --change-settings"
+        )
     name = next(name for name, setting in KEPT.items() if setting.field == field)
     seconds = name.endswith("_seconds")
     was, wanted = (

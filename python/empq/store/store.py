@@ -106,7 +106,11 @@ class Store:
             raise refusal(error, url) or StartRefused(
                 f"cannot reach Redis at {without_password(url)}: {error}. Start one (`redis-server`), name it with --redis, or use `empq up`"
             ) from None
-        return await open_dataset(self.calls, self._settings)
+        try:
+            return await open_dataset(self.calls, self._settings)
+        except BaseException:
+            await self.close()
+            raise
 
     async def reread_dataset(self) -> Dataset:
         """The settings kept with the data, after they were changed elsewhere."""

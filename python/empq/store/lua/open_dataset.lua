@@ -2,7 +2,7 @@
 -- moves    nothing
 -- keys     prefix
 -- args     { id for a new data set, { { name, stated value or "", default } }, change (0 or 1) }
--- returns  { ok, { id, epoch, number, { { name, value } }, changed (0 or 1) } } | { settings_differ, { name, kept, stated } } | { jobs_are_queued, { name, kept, stated } }
+-- returns  { ok, { id, epoch, number, { { name, value } }, changed (0 or 1) } } | { settings_differ, { name, kept, stated } } | { jobs_are_queued, { name, kept, stated } } | { ageing_with_order, { name, ageing, order } }
 -- emits    nothing
 -- includes keys, now_ms
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
@@ -30,6 +30,13 @@ for i, setting in ipairs(settings) do
   local value = stated ~= "" and (change == 1 or not kept) and stated or kept or setting[3]
   values[i] = { setting[1], value }
   write[#write + 1], write[#write + 2] = setting[1], value
+end
+local by_name = {}
+for _, value in ipairs(values) do
+  by_name[value[1]] = value[2]
+end
+if tonumber(by_name.ageing_ms) > 0 and by_name.order ~= "fifo" then
+  return cmsgpack.pack({ "ageing_with_order", { "ageing_ms", by_name.ageing_ms, by_name.order } })
 end
 if not read[1] then
   local now = now_ms()
