@@ -90,11 +90,10 @@ async def reread(calls: ScriptCalls, settings: Settings) -> Dataset:
 
 
 def _dataset(identifier: str, epoch: int, number: int, values: dict[str, str]) -> Dataset:
-    dataset = Dataset(
+    return Dataset(
         identifier, epoch, number, int(values["lease_ms"]), int(values["accept_ms"]), values["order"],
         int(values["ageing_ms"]), values["fit"], tuple(int(part) for part in values["weights"].split(",")),
     )  # fmt: skip
-    return dataset
 
 
 def _refusal(token: str, field: str, kept: str, stated: str) -> str:
