@@ -45,6 +45,30 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             description="accept_timeout_seconds of jobs that state none; kept with the data (default 30)"
         ),
     ] = None
+    order: Annotated[
+        Literal["fifo", "score", "fair"] | None,
+        Meta(
+            description="among jobs of equal priority: first in first out, best score, or fair share of customers; kept with the data (default fifo)"
+        ),
+    ] = None
+    ageing_interval_ms: Annotated[
+        Annotated[int, Meta(ge=0, le=31_536_000_000)] | None,
+        Meta(
+            description="waiting this long is worth one level of priority, 0: off; with the order fifo alone; kept with the data (default 0)"
+        ),
+    ] = None
+    fit: Annotated[
+        Literal["best_fit", "headroom"] | None,
+        Meta(
+            description="whether a tight or a roomy machine scores higher; kept with the data (default best_fit)"
+        ),
+    ] = None
+    weights: Annotated[
+        Annotated[str, Meta(pattern=r"^\d{1,3}(,\d{1,3}){6}$")] | None,
+        Meta(
+            description="seven weights of the score that sum to 100: service,hardware,load,isolation,performance,location,cost; kept with the data (default 35,25,15,10,5,5,5)"
+        ),
+    ] = None
     artifacts: Annotated[
         str | None,
         Meta(
@@ -58,7 +82,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         float, Meta(ge=0, description="how long failed, timed out and cancelled jobs are kept")
     ] = 604_800
     change_settings: Annotated[
-        bool, Meta(description="write stated lease_seconds and accept_seconds to the data")
+        bool, Meta(description="write the stated settings that are kept with the data")
     ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log line")
@@ -67,6 +91,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
 
 DEFAULT_LEASE_SECONDS = 15.0
 DEFAULT_ACCEPT_SECONDS = 30.0
+DEFAULT_ORDER = "fifo"
+DEFAULT_FIT = "best_fit"
+DEFAULT_WEIGHTS = "35,25,15,10,5,5,5"
 SECRETS = frozenset({"admin_key"})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 

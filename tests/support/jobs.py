@@ -48,7 +48,9 @@ async def claim(
 ) -> list[list[Any]]:
     """What the worker is given from the lanes: [id, attempt, lease, priority, envelope] each."""
     seed = f"seed-{next(_numbers)}"
-    result = await store.claim.add([worker, "", 1, most, claim_id, seed, list(lanes or (LANE,))])
+    result = await store.claim.add(
+        [worker, "", 1, most, claim_id, seed, list(lanes or (LANE,)), []]
+    )
     assert result[0] == "ok", result
     return result[1]
 

@@ -44,6 +44,11 @@ async def cancel_workflow(services: Services, request: Request) -> Response:
     )
 
 
+async def read_queues(services: Services, request: Request) -> Response:
+    """GET /api/queues."""
+    return json_response(200, {"queues": await services.statistics.queues()})
+
+
 async def read_statistics(services: Services, request: Request) -> Response:
     """GET /api/stats."""
     return json_response(200, await services.statistics.snapshot())

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from empq.api import artifacts, attempts, bulk, health, jobs, queue_views, sse, workers
+from empq.api import (
+    artifacts,
+    attempts,
+    bulk,
+    customers,
+    health,
+    jobs,
+    pauses,
+    queue_views,
+    sse,
+    workers,
+)
 from empq.api.routing import Route
 from empq.messages import rest
 
@@ -40,6 +51,16 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/workers/{worker_id}/resume", workers.resume_worker, "Give a drained worker jobs again", rest.Nothing),
     Route("GET", "/api/workflows/{workflow_id}", queue_views.read_workflow, "Read a workflow", query=queue_views.WorkflowQuery),
     Route("POST", "/api/workflows/{workflow_id}/cancel", queue_views.cancel_workflow, "Cancel what is left of a workflow", rest.CancelRequest, queue_views.WorkflowQuery),
+    Route("GET", "/api/workers/{worker_id}/explain", workers.explain_worker, "Which queued shapes a worker may take, and what keeps it from the others", query=jobs.ExplainQuery),
+    Route("GET", "/api/queues", queue_views.read_queues, "Depth and oldest wait by service"),
+    Route("POST", "/api/queues/{service}/pause", pauses.pause_queue, "Pause a service", rest.PauseQueueRequest, status=201),
+    Route("POST", "/api/queues/{service}/resume", pauses.resume_queue, "End every pause of a service", rest.Nothing),
+    Route("POST", "/api/pauses", pauses.create_pause, "Stop new assignments of a worker, service, type or customer", rest.PauseRequest, status=201),
+    Route("GET", "/api/pauses", pauses.list_pauses, "List pauses"),
+    Route("DELETE", "/api/pauses/{pause_id}", pauses.end_pause, "End a pause", status=204),
+    Route("PUT", "/api/customers/{customer_id}", customers.set_customer, "Set a customer's weight and quotas", rest.CustomerRequest),
+    Route("GET", "/api/customers/{customer_id}", customers.read_customer, "Read a customer"),
+    Route("GET", "/api/customers", customers.list_customers, "List customers with settings of their own"),
     Route("GET", "/api/stats", queue_views.read_statistics, "Depth, waits and rates"),
     Route("GET", "/livez", health.tell_liveness, "Whether the process answers", is_open=True),
     Route("GET", "/readyz", health.tell_readiness, "Whether the hub may take work", is_open=True),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from empq.queue.submission import Submissions
     from empq.queue.transitions import Transitions
     from empq.queue.workflows import Workflows
+    from empq.registry.customers import Customers
+    from empq.registry.pauses import Pauses
     from empq.registry.registry import Registry
 
 
@@ -32,6 +34,8 @@ class Services:
     reader: JobReader
     workflows: Workflows
     registry: Registry
+    customers: Customers
+    pauses: Pauses
     broker: Broker
     explaining: Explaining
     subscriptions: Subscriptions

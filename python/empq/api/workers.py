@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from empq.api.jobs import ExplainQuery
 from empq.api.request import Request
 from empq.api.response import Response, joined, json_response
 from empq.api.services import Services
@@ -90,6 +91,12 @@ async def list_workers(services: Services, request: Request) -> Response:
 async def read_worker(services: Services, request: Request) -> Response:
     """GET /api/workers/{worker_id}."""
     return await _view(services, request.worker_id())
+
+
+async def explain_worker(services: Services, request: Request) -> Response:
+    """GET /api/workers/{worker_id}/explain."""
+    limit = request.query(ExplainQuery).limit
+    return json_response(200, await services.explaining.worker(request.worker_id(), limit))
 
 
 async def _view(services: Services, worker_id: str) -> Response:

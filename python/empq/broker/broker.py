@@ -10,6 +10,7 @@ from typing import Any
 
 from empq.broker.index_keeper import IndexKeeper
 from empq.errors import NotFound, NotReady, WorkerReplaced
+from empq.matching.interface import Proposal
 from empq.model.envelope import assignment
 from empq.store.store import Shape, Store
 
@@ -41,6 +42,8 @@ class Broker:
         self._store, self._keeper = store, keeper
         self._parked: dict[str, list[ParkedClaim]] = {}
         self._lanes_due: dict[str, int] = {}
+        #: kept with the data; under `score` a lane is offered only once the index can score it
+        self.order = "fifo"
         self._workers_due: set[str] = set()
         self._scheduled = False
 
@@ -74,9 +77,9 @@ class Broker:
             if result[0] == "stale_worker":
                 await self._keeper.refresh_worker(worker_id)
             misses += 1
-            lanes = self._propose(worker_id, max_jobs) if misses <= MOST_MISSES else []
-            if lanes:
-                call = self._send(item, lanes)
+            proposals = self._propose(worker_id, max_jobs) if misses <= MOST_MISSES else []
+            if proposals:
+                call = self._send(item, proposals)
                 continue
             misses = 0
             offered = await self._park(
@@ -106,18 +109,22 @@ class Broker:
                 [job_id, item[0], attempt, lease, "the claim's caller has gone"]
             )
 
-    def _propose(self, worker_id: str, max_jobs: int) -> list[str]:
-        return [
-            lane for lane, *_ in self._keeper.matcher.propose(worker_id, min(max_jobs, MOST_JOBS))
-        ]
+    def _propose(self, worker_id: str, max_jobs: int) -> list[Proposal]:
+        return self._keeper.matcher.propose(worker_id, min(max_jobs, MOST_JOBS))
 
-    def _send(self, item: list[Any], lanes: list[str]) -> asyncio.Future[Any]:
+    def _send(
+        self, item: list[Any], proposals: Sequence[Proposal], more: Sequence[str] = ()
+    ) -> asyncio.Future[Any]:
+        """`more`: lanes of this tick's submissions, which the index does not hold yet."""
+        lanes = [proposal.lane for proposal in proposals]
+        lanes += [lane for lane in more if lane not in lanes]
         fresh = [
             *item[:2],
             self._keeper.version_of(item[0]),
             *item[3:5],
             secrets.token_hex(16),
             lanes,
+            [proposal.score for proposal in proposals] if self.order == "score" else [],
         ]
         return self._store.claim.add(fresh)
 
@@ -157,7 +164,7 @@ class Broker:
     def expect(self, shape: Shape, lane: str, priority: int) -> None:
         """A submission is about to be sent: a waiting claim that suits it travels in the same round trip."""
         self._keeper.know_shape(shape.base, shape.document.encode())
-        if self._parked:
+        if self._parked and self.order != "score":
             self._lanes_due[lane] = max(priority, self._lanes_due.get(lane, 0))
             self._schedule()
 
@@ -173,6 +180,11 @@ class Broker:
         if worker_id in self._parked:
             self._workers_due.add(worker_id)
             self._schedule()
+
+    def look_again(self) -> None:
+        """Something that kept jobs or workers back is gone: every waiting claim looks again."""
+        self._workers_due.update(self._parked)
+        self._schedule()
 
     async def sweep(self) -> int:
         """Every waiting claim looks again: what no event tells (an avoidance that is over, a peer gone)."""
@@ -208,14 +220,13 @@ class Broker:
         if not waiting:
             return False
         parked = waiting[0]
-        lanes = self._propose(worker_id, parked.item[3])
-        lanes += [lane for lane in more if lane not in lanes]
-        if not lanes:
+        proposals = self._propose(worker_id, parked.item[3])
+        if not proposals and not more:
             return False
         self._unpark(parked)
         if parked.offered.done():  # its caller has just gone: the offer is for the next
             return self._offer_worker(worker_id, more)
-        parked.offered.set_result(self._send(parked.item, lanes))
+        parked.offered.set_result(self._send(parked.item, proposals, more))
         return True
 
 

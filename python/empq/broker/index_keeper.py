@@ -7,9 +7,12 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from empq.errors import EmpqError
 from empq.matching.interface import Applied, Matcher
 from empq.model.capabilities import decode_capabilities
+from empq.store.calls import decode
 from empq.store.keys import key
 from empq.store.record import WorkerRecord, encode
 from empq.store.store import Store
@@ -126,15 +129,39 @@ class IndexKeeper:
         self.matcher.reset()
         parts = await self._store.lane_pages()
         bases: set[str] = set()
+        customers: set[str] = set()
         for part in parts:
             bases.update(self.matcher.apply([part]).missing_shapes)
+            customers.update(lane.partition(":")[2] for lane, *_ in decode(part)[1])
         await self._learn_shapes(sorted(bases - self._bases))
         worker_ids = await self._store.worker_ids()
         for start in range(0, len(worker_ids), PAGE):
             await self._read_workers(worker_ids[start : start + PAGE], number)
+        await self._read_limits(customers, number)
         self._store.claim.applied = number
         self.rebuilds += 1
         return number
+
+    async def _read_limits(self, with_jobs: set[str], number: int) -> None:
+        """Pauses, and customers that have jobs or settings."""
+        kept = [msgspec.json.decode(pause) for pause in (await self._store.pauses()).values()]
+        pauses = [[pause["scope"], pause["name"]] for pause in kept]
+        told = {name.decode() for name in await self._store.command("SMEMBERS", key("customers"))}
+        rows: list[Any] = []
+        names = sorted(with_jobs | told)
+        for start in range(0, len(names), PAGE):
+            page = names[start : start + PAGE]
+            for name, customer in zip(page, await self._store.customers(page), strict=True):
+                rows.append(
+                    [
+                        name,
+                        customer.weight,
+                        customer.max_active,
+                        customer.active,
+                        customer.virtual_time,
+                    ]
+                )
+        self.matcher.apply([encode([number, [], [], pauses, rows])])
 
     async def _read_workers(self, worker_ids: Sequence[str], number: int) -> None:
         found = await self._store.workers(worker_ids)

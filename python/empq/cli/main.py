@@ -18,7 +18,7 @@ from empq.allinone.standard_streams import (
     keep_standard_descriptors,
     tolerate_any_encoding,
 )
-from empq.cli import jobs, serve, submit, watch, workers
+from empq.cli import jobs, limits, serve, submit, watch, workers
 from empq.cli.output import complain, say
 from empq.errors import EmpqError, StartRefused
 from empq.settings_sources import environment
@@ -89,7 +89,7 @@ def empq(
     """A job queue for fleets of unequal GPU machines. Start with: empq up"""
 
 
-for part in (serve, submit, watch, jobs, workers):
+for part in (serve, submit, watch, jobs, workers, limits):
     part.add_commands(app)
 
 

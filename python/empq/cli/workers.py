@@ -1,4 +1,4 @@
-"""Commands about the fleet: workers, drain, resume, stats."""
+"""Commands about the fleet: workers, drain, stats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WorkerId = Annotated[str, typer.Argument(metavar="WORKER")]
 
 def add_commands(app: typer.Typer) -> None:
     """Adds this module's commands."""
-    for command in (workers, drain, resume, stats):
+    for command in (workers, drain, stats):
         app.command()(command)
 
 
@@ -60,20 +60,6 @@ def drain(
         write_json(body)
     else:
         say(f"{worker_id} drains")
-
-
-def resume(
-    worker_id: WorkerId, as_json: JsonFlag = False, hub: HubFlag = None, key: KeyFlag = None
-) -> None:
-    """Let a drained worker take jobs again.
-
-    Example: empq resume gpu-3
-    """
-    body = connected(hub, key).post(f"/api/workers/{segment(worker_id)}/resume")
-    if as_json:
-        write_json(body)
-    else:
-        say(f"{worker_id} takes jobs again")
 
 
 def stats(as_json: JsonFlag = False, hub: HubFlag = None, key: KeyFlag = None) -> None:

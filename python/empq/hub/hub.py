@@ -16,6 +16,7 @@ from empq.broker.explaining import Explaining
 from empq.broker.index_keeper import IndexKeeper
 from empq.feed.event_feed import EventFeed
 from empq.hub.background import BackgroundService
+from empq.hub.policies import Policies
 from empq.matching.implementation import make_matcher
 from empq.notify.metrics import Metrics
 from empq.notify.statistics import Statistics
@@ -32,6 +33,8 @@ from empq.queue.roles import (
 from empq.queue.submission import Submissions
 from empq.queue.transitions import Transitions
 from empq.queue.workflows import Workflows
+from empq.registry.customers import Customers
+from empq.registry.pauses import Pauses
 from empq.registry.registry import Registry
 from empq.settings import Settings
 from empq.store.store import Store
@@ -67,6 +70,8 @@ class Hub:
             reader=JobReader(store, artifacts),
             workflows=Workflows(store, transitions),
             registry=registry,
+            customers=Customers(store),
+            pauses=Pauses(store),
             broker=broker,
             explaining=Explaining(store, keeper),
             subscriptions=subscriptions,
@@ -78,6 +83,9 @@ class Hub:
         roles = _roles(store, dataset.lease_ms, artifacts)
         self._feed = _connect(store, keeper, services)
         store.calls.on_settle = roles[0].nudge
+        policies = Policies(store, keeper, broker, services.submissions)
+        policies.adopt(dataset)
+        self._feed.on_workers = _both(registry.hear_workers, policies.hear)
         self._feed.number = await keeper.rebuild()
         self._run(self._feed.run())
         for role in (*roles, BackgroundService("sweep", SWEEP_SECONDS, broker.sweep, LIMIT)):
@@ -137,7 +145,6 @@ def _connect(store: Store, keeper: IndexKeeper, services: Services) -> EventFeed
     feed = EventFeed(store)
     feed.on_index = keeper.apply_log
     feed.on_jobs = _both(registry.hear_jobs, subscriptions.publish)
-    feed.on_workers = registry.hear_workers
     feed.on_gap = keeper.rebuild
     return feed
 

@@ -237,6 +237,28 @@ class Preview(Request):
     data: bytes
 
 
+class PauseRequest(Request):
+    """The body of POST /api/pauses."""
+
+    scope: Literal["customer", "service", "type", "worker"]
+    name: Annotated[str, Meta(max_length=200)]
+    reason: Reason | None = None
+
+
+class PauseQueueRequest(Request):
+    """The body of POST /api/queues/{service}/pause."""
+
+    reason: Reason | None = None
+
+
+class CustomerRequest(Request):
+    """The body of PUT /api/customers/{id}: the whole of its settings."""
+
+    weight: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    max_active: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
+    max_queued: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
+
+
 class OfAttempt(Request):
     """What each message about an attempt carries: its fencing token."""
 

@@ -84,12 +84,16 @@ class ProgressRow(msgspec.Struct, array_like=True):
 
 
 class WorkerEvent(msgspec.Struct, array_like=True):
-    """One change of one worker: registered (detail: the session it replaced), status, disconnected."""
+    """One change of one worker: registered (detail: the session it replaced), status, disconnected.
+
+    `deadline_ms`: of a drain, 0 for none. Changes of the whole data set (pauses, customers, settings) have no worker id.
+    """
 
     worker_id: str
     type: str
     session: str = ""
     detail: str = ""
+    deadline_ms: int = 0
 
 
 def event_id(version: int) -> str:

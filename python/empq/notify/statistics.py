@@ -7,9 +7,26 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+from msgspec import json
+
 from empq.model.lifecycle import STATES
 from empq.store.keys import key
 from empq.store.store import Store
+
+LEVEL_BITS, MEMBER_PREFIX = 46, 16
+
+
+class _AskedService(msgspec.Struct):
+    service: str | None = None
+
+
+class _OfferedService(msgspec.Struct):
+    name: str
+
+
+class _OfferedServices(msgspec.Struct):
+    services: list[_OfferedService] | None = None
 
 
 class Statistics:
@@ -21,6 +38,46 @@ class Statistics:
     async def counts(self) -> dict[str, int]:
         """status -> stored jobs."""
         return _numbers(await self._store.command("HGETALL", key("counts")), STATES)
+
+    async def queues(self) -> list[dict[str, Any]]:
+        """GET /api/queues: per service ("" : jobs that name none) what is queued, and how long the oldest has waited."""
+        services = sorted(await self._services())
+        depths = await asyncio.gather(
+            *(self._store.command("ZCARD", key("line", service)) for service in services)
+        )
+        oldest = await asyncio.gather(*(self._oldest(service) for service in services))
+        return [
+            {"service": service or None, "queued": depth, "oldest_wait_seconds": waited}
+            for service, depth, waited in zip(services, depths, oldest, strict=True)
+        ]
+
+    async def _services(self) -> set[str]:
+        """Services that workers offer or stored jobs ask for."""
+        documents = await self._store.command("HVALS", key("shapes"))
+        asked = {json.decode(document, type=_AskedService).service or "" for document in documents}
+        found = await self._store.workers(await self._store.worker_ids())
+        offered = {
+            service.name
+            for record, sent, _ in found
+            if record and sent and record.state != "offline"
+            for service in json.decode(sent, type=_OfferedServices).services or []
+        }
+        return asked | offered
+
+    async def _oldest(self, service: str) -> float | None:
+        """The first of each priority level is its oldest; the levels in use are stepped through."""
+        line, low, heads = key("line", service), "-inf", list[str]()
+        while True:
+            head = await self._store.command(
+                "ZRANGEBYSCORE", line, low, "+inf", "WITHSCORES", "LIMIT", 0, 1
+            )
+            if not head:
+                break
+            heads.append(head[0][MEMBER_PREFIX:].decode())
+            low = str(((int(float(head[1])) >> LEVEL_BITS) + 1) << LEVEL_BITS)
+        queued = [record.queued_at for record in await self._store.jobs(heads) if record]
+        seconds, micro = await self._store.command("TIME") if queued else (0, 0)
+        return max(0.0, int(seconds) + int(micro) / 1e6 - min(queued) / 1000) if queued else None
 
     async def snapshot(self) -> dict[str, Any]:
         """GET /api/stats."""

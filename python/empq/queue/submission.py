@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from empq.errors import (
     IdempotencyMismatch,
     InvalidField,
     NotFound,
+    QuotaExceeded,
     UnknownDependency,
     WrongState,
 )
@@ -24,9 +26,10 @@ from empq.model.requirements import Requirements, job_shape, resolve_timeout
 from empq.model.times import rfc3339, unix_ms
 from empq.settings import Settings
 from empq.store.calls import MOST_ITEMS
+from empq.store.dataset import Dataset
 from empq.store.keys import key as redis_key
 from empq.store.record import JobRecord
-from empq.store.store import Dataset, NewJob, Shape, Store
+from empq.store.store import NewJob, Shape, Store
 
 MOST_DEPENDENCIES = 4096
 METADATA_PAIRS, METADATA_BYTES = 32, 256
@@ -61,7 +64,9 @@ class Submissions:
     """Validates and stores. `on_prepared` hears of each job's shape and lane before it is sent."""
 
     def __init__(self, store: Store, dataset: Dataset, settings: Settings) -> None:
-        self._store, self._dataset, self._settings = store, dataset, settings
+        self._store, self._settings = store, settings
+        #: settings kept with the data; another hub may change them
+        self.dataset = dataset
         self.on_prepared: Callable[[Shape, str, int], None] = lambda shape, lane, priority: None
 
     async def submit(
@@ -148,7 +153,8 @@ class Submissions:
         stored_as: dict[str, str] = {}
         for start, chunk in _chunks(prepared):
             chunk = [_renamed(item, stored_as) for item in chunk]
-            results, repeated = await self._store_chunk(chunk, partial, key, start)
+            rest = prepared[start + len(chunk) :]
+            results, repeated = await self._store_chunk(chunk, partial, key, start, rest)
             replayed = replayed and repeated
             for result, item in zip(results, chunk, strict=True):
                 if result[0] == "ok" and result[1] != item.job.id:
@@ -162,13 +168,32 @@ class Submissions:
         return answers, replayed and key is not None
 
     async def _store_chunk(
-        self, chunk: list[Prepared], partial: bool, key: IdempotencyKey | None, start: int
+        self,
+        chunk: list[Prepared],
+        partial: bool,
+        key: IdempotencyKey | None,
+        start: int,
+        later: Sequence[Prepared],
     ) -> tuple[list[Any], bool]:
+        """`later`: what further calls of the batch will store; the first one reserves its customers' quota."""
         identity, digest = ("", "") if key is None else _identity(key, start)
+        reserve = (
+            []
+            if start or partial
+            else list(Counter(item.job.record.customer for item in later).items())
+        )
         shapes = {item.shape.base: item.shape.document for item in chunk}
         for item in chunk:
             self._announce(item)
-        args = [[item.job for item in chunk], list(shapes.items()), int(partial), identity, digest]
+        args = [
+            [item.job for item in chunk],
+            list(shapes.items()),
+            int(partial),
+            identity,
+            digest,
+            reserve,
+            int(start > 0 and not partial),
+        ]
         token, results = await self._store.calls.run(
             "submit_jobs", args, [item.envelope for item in chunk]
         )
@@ -263,7 +288,7 @@ class Submissions:
                 f"{pointer}/run_at", "delay_seconds and run_at exclude each other"
             )
         accept = (
-            self._dataset.accept_ms
+            self.dataset.accept_ms
             if request.accept_timeout_seconds is None
             else round(request.accept_timeout_seconds * 1000)
         )
@@ -339,7 +364,7 @@ def _identity(key: IdempotencyKey, start: int) -> tuple[str, str]:
 
 
 def _answer(result: list[Any], prepared: Prepared) -> Submitted:
-    """What the script says of one job. Raises UnknownDependency, InvalidField."""
+    """What the script says of one job. Raises UnknownDependency, QuotaExceeded, InvalidField."""
     pointer = prepared.pointer
     if result[0] == "unknown_dependency":
         names = prepared.job.depends_on
@@ -348,6 +373,10 @@ def _answer(result: list[Any], prepared: Prepared) -> Submitted:
         where = f"{pointer}/depends_on/{index}"
         detail = f"no job {result[1]} of this customer"
         raise UnknownDependency(f"{where}: {detail}", errors=(FieldError(where, detail),))
+    if result[0] == "quota_exceeded":
+        raise QuotaExceeded(
+            f"customer {result[1]!r} may have {result[2]} waiting jobs (max_queued); try again when some have run"
+        )
     if result[0] != "ok":
         raise InvalidField.at(pointer + result[1], "the time has passed already")
     _, job_id, status, position, created = result

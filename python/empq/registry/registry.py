@@ -236,7 +236,7 @@ class Registry:
                 del self._links[event.worker_id]
                 held[1].replaced()
             elif event.type == "worker_status" and event.detail == "draining" and held is not None:
-                held[1].drain(None)
+                held[1].drain(event.deadline_ms / 1000 if event.deadline_ms else None)
             self.on_changed(event.worker_id)
 
     def hear_jobs(self, rows: Sequence[LogRow | ProgressRow]) -> None:

@@ -60,6 +60,25 @@ class JobRecord(msgspec.Struct, array_like=True):
     artifacts: list[str] = []
     has_result: int = 0
     webhook: int = 0
+    charged: int = 0
+
+
+class CustomerRecord(msgspec.Struct, array_like=True):
+    """One customer: settings (-1: none), and what its jobs are doing now.
+
+    `active` jobs are assigned, accepted or in progress, `waiting` ones pending or queued, `queued` those of them that
+    are queued; `virtual_time` is in micro slot-seconds; `reserved` is what a batch under way may still store.
+    """
+
+    weight: int = 1
+    max_active: int = -1
+    max_queued: int = -1
+    active: int = 0
+    waiting: int = 0
+    queued: int = 0
+    virtual_time: int = 0
+    reserved: int = 0
+    reserved_until: int = 0
 
 
 class HeldJob(msgspec.Struct, array_like=True):
@@ -112,14 +131,20 @@ class LoggedEvent(msgspec.Struct, array_like=True):
 
 
 def lua_include() -> str:
-    """Field positions as Lua constants: J_<FIELD>, W_<FIELD>, H_<FIELD>."""
+    """Field positions as Lua constants: J.<field>, W.<field>, H.<field>, C.<field>."""
     return "\n".join(
         f"local {letter} = {{ {', '.join(f'{name} = {i}' for i, name in enumerate(struct.__struct_fields__, 1))} }}"
-        for letter, struct in (("J", JobRecord), ("W", WorkerRecord), ("H", HeldJob))
+        for letter, struct in (
+            ("J", JobRecord),
+            ("W", WorkerRecord),
+            ("H", HeldJob),
+            ("C", CustomerRecord),
+        )
     )
 
 
 decode_job = msgspec.msgpack.Decoder(JobRecord).decode
 decode_worker = msgspec.msgpack.Decoder(WorkerRecord).decode
+decode_customer = msgspec.msgpack.Decoder(CustomerRecord).decode
 decode_event = msgspec.msgpack.Decoder(LoggedEvent).decode
 encode = msgspec.msgpack.Encoder().encode

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,22 +9,13 @@ import msgspec
 from redis.asyncio.connection import AbstractConnection
 
 from empq.errors import StartRefused
-from empq.settings import DEFAULT_ACCEPT_SECONDS, DEFAULT_LEASE_SECONDS, Settings, without_password
+from empq.settings import Settings, without_password
 from empq.store import record, scripts
 from empq.store.calls import MOST_ITEMS, Batch, ScriptCalls, Tick
 from empq.store.connection import ask, check_server, connection_factory, refusal
+from empq.store.dataset import Dataset, open_dataset, reread
 from empq.store.keys import key
 from empq.store.round_trips import RoundTrips
-
-
-class Dataset(msgspec.Struct):
-    """What the data set says of itself; the settings that are kept with the data."""
-
-    id: str
-    epoch: int
-    number: int
-    lease_ms: int
-    accept_ms: int
 
 
 class NewJob(msgspec.Struct, array_like=True):
@@ -52,7 +42,7 @@ class SubmitBatch(Batch):
 
     async def call(self, items: list[Any], texts: list[bytes]) -> list[Any]:
         shapes = dict(shape for _, shape in items)
-        args = [[job for job, _ in items], list(shapes.items()), 1, "", ""]
+        args = [[job for job, _ in items], list(shapes.items()), 1, "", "", [], 0]
         return (await self._calls.run(self._name, args, texts))[1]
 
 
@@ -116,30 +106,27 @@ class Store:
             raise refusal(error, url) or StartRefused(
                 f"cannot reach Redis at {without_password(url)}: {error}. Start one (`redis-server`), name it with --redis, or use `empq up`"
             ) from None
-        return await self._open_dataset()
+        try:
+            return await open_dataset(self.calls, self._settings)
+        except BaseException:
+            await self.close()
+            raise
 
-    async def _open_dataset(self) -> Dataset:
-        stated = (
-            ("lease_ms", self._settings.lease_seconds, DEFAULT_LEASE_SECONDS),
-            ("accept_ms", self._settings.accept_seconds, DEFAULT_ACCEPT_SECONDS),
-        )
-        rows = [
-            [name, "" if value is None else str(round(value * 1000)), str(round(default * 1000))]
-            for name, value, default in stated
-        ]
-        token, answer, *_ = await self.calls.run(
-            "open_dataset", [secrets.token_hex(16), rows, int(self._settings.change_settings)]
-        )
-        if token == "settings_differ":
-            name, kept, wanted = answer
-            setting = name.removesuffix("_ms") + "_seconds"
-            raise StartRefused(
-                f"{setting} is {int(kept) / 1000:g} in the data and {int(wanted) / 1000:g} was stated; "
-                "leave it out, or write it to the data with --change-settings"
-            )
-        identifier, epoch, number, values = answer
-        kept = {name: int(value) for name, value in values}
-        return Dataset(identifier, epoch, number, kept["lease_ms"], kept["accept_ms"])
+    async def reread_dataset(self) -> Dataset:
+        """The settings kept with the data, after they were changed elsewhere."""
+        return await reread(self.calls, self._settings)
+
+    async def customers(self, names: Sequence[str]) -> list[record.CustomerRecord]:
+        """Records by name; defaults where there is none."""
+        if not names:
+            return []
+        packed = await self.command("MGET", *(key("customer", name) for name in names))
+        return [record.decode_customer(one) if one else record.CustomerRecord() for one in packed]
+
+    async def pauses(self) -> dict[str, bytes]:
+        """Pauses as JSON, by id."""
+        rows = await self.command("HGETALL", key("pauses"))
+        return {rows[i].decode(): rows[i + 1] for i in range(0, len(rows), 2)}
 
     async def close(self) -> None:
         """Ends the connection."""

@@ -29,7 +29,7 @@ for i, item in ipairs(args[1]) do
     if job[J.state] == "assigned" then
       job[J.state] = "accepted"
       add_to(changes.zadd, KEY.deadlines, job[J.assigned_l] + job[J.timeout_ms], id)
-      count(changes, "assigned", "accepted")
+      count(changes, job, "assigned", "accepted")
       keep_job(changes, id, job)
     end
   end

@@ -1,15 +1,17 @@
 -- claim_jobs: gives workers the best jobs among the lanes offered to each.
 -- moves    claim: queued -> assigned
 -- keys     prefix
--- args     { applied entry number, items: { { worker_id, session, version, max_jobs, claim_id, seed, lanes } } }
+-- args     { applied entry number, items: { { worker_id, session, version, max_jobs, claim_id, seed, lanes, scores (under the order score, else {}) } } }
 -- returns  { { index, results: { { ok, { { id, attempt, lease, priority } } } | { not_found } | { worker_replaced } | { stale_worker } } }, envelope … }, or stale_index, no_dataset
 -- emits    job_assigned
--- includes keys, record, open_data, load, place, history, slots, commit
+-- includes keys, record, open_data, load, customers, pauses, place, history, slots, commit
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
 -- @include keys
 -- @include record
 -- @include open_data
 -- @include load
+-- @include customers
+-- @include pauses
 -- @include place
 -- @include history
 -- @include slots
@@ -34,6 +36,13 @@ for i, item in ipairs(items) do
   worker_ids[i] = item[1]
 end
 load_workers(changes, worker_ids)
+local customers = {}
+for _, item in ipairs(items) do
+  for _, lane in ipairs(item[7]) do
+    customers[#customers + 1] = string.sub(lane, (string.find(lane, ":", 1, true)) + 1)
+  end
+end
+load_customers(changes, customers)
 
 -- A lane is read a chunk at a time; what this call has taken from it stands before `next`.
 local function head_of(lane, chunk)
@@ -59,7 +68,13 @@ local function head_of(lane, chunk)
   return view.entries[view.next]
 end
 
+local paused = read_pauses(data)
+
 local function may_hold(worker, job)
+  local customer = changes.customers[job[J.customer]]
+  if is_paused(paused, job) or (customer[C.max_active] >= 0 and customer[C.active] >= customer[C.max_active]) then
+    return false
+  end
   local of_service, customers, total, held_already = 0, { [job[J.customer]] = true }, 1, false
   for _, held in ipairs(worker[W.held]) do
     if held[H.customer] ~= job[J.customer] and (job[J.strict] == 1 or held[H.strict] == 1) then
@@ -85,6 +100,19 @@ local function may_hold(worker, job)
   return true
 end
 
+-- Start-time fair queueing: the pick's start becomes the system's time, its customer pays the shape's mean at once.
+local function charge(job)
+  local customer = changes.customers[job[J.customer]]
+  customer[C.active] = customer[C.active] + 1
+  local moves = moves_of(changes, job[J.customer])
+  moves.picked = (moves.picked or 0) + 1
+  if data.order == "fair" then
+    job[J.charged] = tonumber(redis.call("HGET", KEY.shape_seconds, job[J.shape]) or UNKNOWN_COST)
+    data.virtual = math.max(data.virtual, customer[C.virtual_time])
+    customer[C.virtual_time] = customer[C.virtual_time] + math.floor(job[J.charged] / customer[C.weight])
+  end
+end
+
 local function assign(worker_id, worker, entry, claim_id, seed)
   local id, job = entry.id, entry.job
   if job[J.attempt] > 0 then
@@ -98,9 +126,10 @@ local function assign(worker_id, worker, entry, claim_id, seed)
   if #job[J.avoided] > 0 then
     add_to(changes.zrem, KEY.avoidances, id)
   end
+  charge(job)
   local held = worker[W.held]
   held[#held + 1] = { id, job[J.attempt], job[J.customer], job[J.service], job[J.strict], 0, 0, "", claim_id }
-  count(changes, "queued", "assigned")
+  count(changes, job, "queued", "assigned")
   tell_event(changes, id, job, "job_assigned", worker_id, "", "", "")
   keep_job(changes, id, job)
   keep_worker(changes, worker_id, worker)
@@ -108,10 +137,33 @@ local function assign(worker_id, worker, entry, claim_id, seed)
   return { id, job[J.attempt], job[J.lease], job[J.priority] }
 end
 
+-- Priority first, always; then what the order says; then first in, first out.
+local function comes_before(entry, best)
+  if data.order ~= "fifo" then
+    local level, best_level = math.floor(entry.rank / LEVEL), math.floor(best.rank / LEVEL)
+    if level ~= best_level then
+      return level < best_level
+    end
+    if entry.key ~= best.key then
+      return entry.key < best.key
+    end
+  end
+  return entry.rank < best.rank or (entry.rank == best.rank and entry.member < best.member)
+end
+
+local function order_key(entry, score)
+  if data.order == "score" then
+    return -score
+  elseif data.order == "fair" then
+    return changes.customers[entry.job[J.customer]][C.virtual_time]
+  end
+  return 0
+end
+
 -- The best head of the lanes offered; a lane whose head this worker may not hold now is passed over.
-local function best_entry(worker, offered, passed, chunk)
+local function best_entry(worker, offered, scores, passed, chunk)
   local best, best_view
-  for _, lane in ipairs(offered) do
+  for i, lane in ipairs(offered) do
     local entry = not passed[lane] and head_of(lane, chunk)
     while entry and (not entry.job or entry.job[J.state] ~= "queued" or entry.job[J.lane] ~= lane) do
       changes.lanes[lane] = true
@@ -123,8 +175,11 @@ local function best_entry(worker, offered, passed, chunk)
       passed[lane] = true
       entry = nil
     end
-    if entry and (not best or entry.rank < best.rank or (entry.rank == best.rank and entry.member < best.member)) then
-      best, best_view = entry, lanes[lane]
+    if entry then
+      entry.key = order_key(entry, scores[i] or 0)
+      if not best or comes_before(entry, best) then
+        best, best_view = entry, lanes[lane]
+      end
     end
   end
   return best, best_view
@@ -163,6 +218,16 @@ local function remember_claim(worker, claim_id)
   end
 end
 
+-- Under fair a pick may put others before this customer's next job, lanes that were not offered among them:
+-- one job a customer and call, the hub proposes for the rest.
+local function pass_customer(offered, passed, customer)
+  for _, lane in ipairs(offered) do
+    if string.sub(lane, (string.find(lane, ":", 1, true)) + 1) == customer then
+      passed[lane] = true
+    end
+  end
+end
+
 local function claim(item)
   local worker_id, max_jobs, claim_id = item[1], item[4], item[5]
   local worker = changes.known[worker_id]
@@ -180,12 +245,15 @@ local function claim(item)
     return { "stale_worker" }
   end
   local given, passed = {}, {}
-  while worker[W.state] == "online" and #given < max_jobs and #worker[W.held] < worker[W.slots] do
-    local entry, view = best_entry(worker, item[7], passed, math.max(1, math.min(CHUNK, max_jobs - #given)))
+  while worker[W.state] == "online" and not paused["worker\0" .. worker_id] and #given < max_jobs and #worker[W.held] < worker[W.slots] do
+    local entry, view = best_entry(worker, item[7], item[8], passed, math.max(1, math.min(CHUNK, max_jobs - #given)))
     if not entry then
       break
     end
     view.next = view.next + 1
+    if data.order == "fair" then
+      pass_customer(item[7], passed, entry.job[J.customer])
+    end
     given[#given + 1] = assign(worker_id, worker, entry, claim_id, item[6])
   end
   if #given > 0 and claim_id ~= "" then

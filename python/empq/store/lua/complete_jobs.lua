@@ -4,12 +4,13 @@
 -- args     { items: { { id, worker_id, attempt, lease, digest, artifacts } } }, then one result per item ("": none)
 -- returns  { index, results: { { ok } | { stale_attempt } } }, or no_dataset
 -- emits    job_completed
--- includes keys, record, open_data, load, slots, fence, place, history, end_job, commit, answer
+-- includes keys, record, open_data, load, customers, slots, fence, place, history, end_job, commit, answer
 local prefix, args, texts = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV
 -- @include keys
 -- @include record
 -- @include open_data
 -- @include load
+-- @include customers
 -- @include slots
 -- @include fence
 -- @include place
@@ -39,6 +40,7 @@ local function complete(id, job, item, result)
   else
     free_slot(changes, job[J.worker], id, job[J.attempt])
     add_to(changes.zrem, KEY.deadlines, id)
+    settle_charge(changes, job)
   end
   job[J.digest], job[J.artifacts], job[J.outcome] = item[5], item[6], "completed"
   end_job(changes, id, job, "completed", "", "", "")
@@ -52,7 +54,7 @@ local function complete(id, job, item, result)
     worker[W.completed] = worker[W.completed] + 1
     keep_worker(changes, job[J.worker], worker)
   end
-  count(changes, before, "completed")
+  count(changes, job, before, "completed")
   tell_event(changes, id, job, "job_completed", job[J.worker], "completed", "", "")
   keep_job(changes, id, job)
 end

@@ -27,6 +27,6 @@ if worker[W.state] ~= "offline" then
 end
 worker[W.drain_until] = args[3] > 0 and data.now + args[3] or 0
 keep_worker(changes, args[1], worker)
-changes.worker_events[1] = { args[1], "worker_status", worker[W.session], args[2] }
+changes.worker_events[1] = { args[1], "worker_status", worker[W.session], args[2], args[3] }
 local index = commit(changes)
 return { cmsgpack.pack({ "ok", {} }), index }

@@ -46,9 +46,10 @@ local function pass_deadline(id, job)
     free_slot(changes, worker_id, id, job[J.attempt])
     add_to(changes.zrem, KEY.deadlines, id)
     job[J.outcome] = "timeout"
+    settle_charge(changes, job)
   end
   end_job(changes, id, job, "timeout", "deadline_passed", "the deadline has passed", "")
-  count(changes, before, "timeout")
+  count(changes, job, before, "timeout")
   tell_event(changes, id, job, "job_timeout", worker_id, worker_id ~= "" and "timeout" or "", "deadline_passed", "the deadline has passed")
   keep_job(changes, id, job)
 end

@@ -47,7 +47,7 @@ for i, id in ipairs(ids) do
       emptied[workflow_of(job)] = true
     end
     shapes[job[J.shape]] = (shapes[job[J.shape]] or 0) + 1
-    count(changes, job[J.state], "")
+    count(changes, job, job[J.state], "")
     results[i] = { "ok", id }
   end
 end

@@ -2,7 +2,7 @@
 -- moves    nothing
 -- keys     prefix
 -- args     { id for a new data set, { { name, stated value or "", default } }, change (0 or 1) }
--- returns  { ok, { id, epoch, number, { { name, value } } } } | { settings_differ, { name, kept, stated } }
+-- returns  { ok, { id, epoch, number, { { name, value } }, changed (0 or 1) } } | { settings_differ, { name, kept, stated } } | { jobs_are_queued, { name, kept, stated } } | { ageing_with_order, { name, ageing, order } }
 -- emits    nothing
 -- includes keys, now_ms
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
@@ -15,15 +15,28 @@ for _, setting in ipairs(settings) do
   names[#names + 1] = setting[1]
 end
 local read = redis.call("HMGET", KEY.dataset, unpack(names))
-local values, write = {}, {}
+local values, write, changed = {}, {}, 0
 for i, setting in ipairs(settings) do
   local kept, stated = read[i + 3], setting[2]
-  if kept and stated ~= "" and tonumber(kept) ~= tonumber(stated) and change == 0 then
-    return cmsgpack.pack({ "settings_differ", { setting[1], kept, stated } })
+  if kept and stated ~= "" and kept ~= stated then
+    if change == 0 then
+      return cmsgpack.pack({ "settings_differ", { setting[1], kept, stated } })
+    end
+    if setting[1] == "ageing_ms" and redis.call("SCARD", KEY.lanes) > 0 then
+      return cmsgpack.pack({ "jobs_are_queued", { setting[1], kept, stated } })
+    end
+    changed = 1
   end
   local value = stated ~= "" and (change == 1 or not kept) and stated or kept or setting[3]
   values[i] = { setting[1], value }
   write[#write + 1], write[#write + 2] = setting[1], value
+end
+local by_name = {}
+for _, value in ipairs(values) do
+  by_name[value[1]] = value[2]
+end
+if tonumber(by_name.ageing_ms) > 0 and by_name.order ~= "fifo" then
+  return cmsgpack.pack({ "ageing_with_order", { "ageing_ms", by_name.ageing_ms, by_name.order } })
 end
 if not read[1] then
   local now = now_ms()
@@ -31,4 +44,4 @@ if not read[1] then
   read = { new_id, "1", "0" }
 end
 redis.call("HSET", KEY.dataset, unpack(write))
-return cmsgpack.pack({ "ok", { read[1], tonumber(read[2]), tonumber(read[3]), values } })
+return cmsgpack.pack({ "ok", { read[1], tonumber(read[2]), tonumber(read[3]), values, changed } })

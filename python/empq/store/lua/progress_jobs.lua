@@ -28,7 +28,7 @@ for i, item in ipairs(args[1]) do
   else
     results[i] = { "ok" }
     if job[J.state] ~= "in_progress" then
-      count(changes, job[J.state], "in_progress")
+      count(changes, job, job[J.state], "in_progress")
       job[J.state], job[J.started_at] = "in_progress", data.now
       add_to(changes.zadd, KEY.deadlines, job[J.assigned_l] + job[J.timeout_ms], id)
       tell_event(changes, id, job, "job_started", job[J.worker], "", "", "")

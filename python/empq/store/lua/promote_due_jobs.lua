@@ -28,7 +28,7 @@ for _, id in ipairs(due) do
   if job and job[J.state] == "pending" and job[J.waiting] == 0 then
     job[J.retry_at] = 0
     enqueue(changes, id, job)
-    count(changes, "pending", "queued")
+    count(changes, job, "pending", "queued")
     tell_event(changes, id, job, "job_queued", "", "", "", "")
     keep_job(changes, id, job)
     promoted = promoted + 1

@@ -32,8 +32,8 @@ for i, item in ipairs(args[1]) do
     if job[J.state] == "queued" then
       -- The same members with another score: ZADD moves them.
       changes.lanes[job[J.lane]] = true
-      add_to(changes.zadd, KEY.lane .. job[J.lane], rank_of(job), member_of(id, job))
-      add_to(changes.zadd, KEY.line .. job[J.service], rank_of(job), member_of(id, job))
+      add_to(changes.zadd, KEY.lane .. job[J.lane], rank_of(changes, job), member_of(id, job))
+      add_to(changes.zadd, KEY.line .. job[J.service], rank_of(changes, job), member_of(id, job))
     end
     keep_job(changes, id, job)
     results[i] = { "ok" }

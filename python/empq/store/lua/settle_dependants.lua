@@ -49,7 +49,7 @@ local function settle(id, job, completed, of)
     add_to(changes.zadd, KEY.pending, job[J.run_at], id) -- it was taken out if the clock has been put back
   elseif job[J.waiting] == 0 then
     enqueue(changes, id, job)
-    count(changes, "pending", "queued")
+    count(changes, job, "pending", "queued")
     tell_event(changes, id, job, "job_queued", "", "", "", "")
   end
   keep_job(changes, id, job)

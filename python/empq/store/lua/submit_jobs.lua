@@ -1,23 +1,24 @@
 -- submit_jobs: stores new jobs, queued or pending, all of them or (partial) those that may be stored.
 -- moves    submit: (none) -> queued, pending
 -- keys     prefix
--- args     { items: { { id, job, depends_on, delay_ms } }, shapes: { { base, document } }, partial, idempotency_id, body_digest }, then one envelope per item
--- returns  { index, results: { { ok, id, status, position, created_at } | { unknown_dependency, id } | { invalid_field, pointer } | { not_stored } } }, or { replayed, results }, idempotency_mismatch, no_dataset, refused results
+-- args     { items: { { id, job, depends_on, delay_ms } }, shapes: { { base, document } }, partial, idempotency_id, body_digest, reserve: { { customer, jobs of later calls } }, takes_reserved }, then one envelope per item
+-- returns  { index, results: { { ok, id, status, position, created_at } | { unknown_dependency, id } | { invalid_field, pointer } | { quota_exceeded, customer, max_queued } | { not_stored } } }, or { replayed, results }, idempotency_mismatch, no_dataset, refused results
 -- emits    job_queued, job_pending
--- includes keys, record, open_data, load, place, history, end_job, commit, answer
+-- includes keys, record, open_data, load, customers, place, history, end_job, commit, answer
 local prefix, args, texts = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV
 -- @include keys
 -- @include record
 -- @include open_data
 -- @include load
+-- @include customers
 -- @include place
 -- @include history
 -- @include end_job
 -- @include commit
 -- @include answer
-local ANSWER_KEPT_SECONDS = 86400
+local ANSWER_KEPT_SECONDS, RESERVED_MS = 86400, 60000
 local items, shapes, idempotency_id, body_digest = args[1], args[2], args[4], args[5]
-local partial = args[3] == 1
+local partial, reserve, takes_reserved = args[3] == 1, args[6], args[7] == 1
 
 local data = open_data()
 if not data then
@@ -47,8 +48,27 @@ for _, item in ipairs(items) do
 end
 local known = load_jobs(changes, ids)
 
+local customers = {}
+for i, item in ipairs(items) do
+  customers[i] = item[2][J.customer]
+end
+load_customers(changes, customers)
+
+-- How many more jobs of a customer may wait (nil: no quota). A batch of several calls has reserved what is still to come.
+local function room_of(name, room)
+  local customer = changes.customers[name]
+  if customer[C.max_queued] >= 0 and not room[name] then
+    local reserved = customer[C.reserved_until] > data.now and customer[C.reserved] or 0
+    room[name] = customer[C.max_queued] - customer[C.waiting] - (takes_reserved and 0 or reserved)
+  end
+  return room[name]
+end
+
 -- Validation: nothing is written before all items are judged.
-local results, refused, stored = {}, 0, {}
+local results, refused, stored, room = {}, 0, {}, {}
+local function refuse_quota(i, name)
+  results[i], refused = { "quota_exceeded", name, changes.customers[name][C.max_queued] }, refused + 1
+end
 for i, item in ipairs(items) do
   local id, job = item[1], item[2]
   local existing = known[id]
@@ -67,8 +87,20 @@ for i, item in ipairs(items) do
     elseif job[J.deadline_at] > 0 and job[J.deadline_at] <= data.now then
       results[i], refused = { "invalid_field", "/deadline" }, refused + 1
     else
-      stored[id] = job
+      local left = room_of(job[J.customer], room)
+      if left and left <= 0 then
+        refuse_quota(i, job[J.customer])
+      else
+        room[job[J.customer]] = left and left - 1
+        stored[id] = job
+      end
     end
+  end
+end
+for _, later in ipairs(reserve) do
+  local left = room_of(later[1], room)
+  if left and left < later[2] then
+    refuse_quota(1, later[1])
   end
 end
 if refused > 0 and not partial then
@@ -79,6 +111,16 @@ if refused > 0 and not partial then
 end
 
 load_workflows(changes, stored)
+for _, later in ipairs(reserve) do
+  local customer = changes.customers[later[1]]
+  customer[C.reserved], customer[C.reserved_until] = later[2], data.now + RESERVED_MS
+end
+if takes_reserved then
+  for _, job in pairs(stored) do
+    local customer = changes.customers[job[J.customer]]
+    customer[C.reserved] = math.max(0, customer[C.reserved] - 1)
+  end
+end
 local strings, uses = changes.strings, {}
 
 local function wait_for(id, job, dependencies)
@@ -129,7 +171,7 @@ for i, item in ipairs(items) do
     end
     list_job(id, job)
     uses[job[J.shape]] = (uses[job[J.shape]] or 0) + 1
-    count(changes, "", job[J.state])
+    count(changes, job, "", job[J.state])
     changes.totals.submitted = (changes.totals.submitted or 0) + 1
     tell_event(changes, id, job, job[J.state] == "queued" and "job_queued" or "job_pending", "", "", "", "")
     keep_job(changes, id, job)

@@ -1,3 +1,4 @@
+-- @include customers
 -- @include slots
 -- @include history
 -- @include end_job
@@ -11,6 +12,7 @@ local function cancel(changes, id, job, code, reason)
   else
     worker_id = job[J.worker]
     job[J.outcome] = "cancelled"
+    settle_charge(changes, job)
     local worker = changes.known[worker_id]
     local index = worker and held_index(worker, id, job[J.attempt])
     if index then
@@ -20,7 +22,7 @@ local function cancel(changes, id, job, code, reason)
     add_to(changes.zadd, KEY.deadlines, changes.data.clock + UNANSWERED_MS, id)
   end
   end_job(changes, id, job, "cancelled", code, reason, "")
-  count(changes, before, "cancelled")
+  count(changes, job, before, "cancelled")
   tell_event(changes, id, job, "job_cancelled", worker_id, worker_id ~= "" and "cancelled" or "", code, reason)
   keep_job(changes, id, job)
 end

@@ -3,6 +3,7 @@ local function new_changes(data)
   return {
     data = data, jobs = {}, job_ids = {}, workers = {}, worker_ids = {}, told_workers = {}, strings = {}, deleted = {}, zadd = {}, zrem = {},
     sadd = {}, srem = {}, lanes = {}, events = {}, worker_events = {}, history = {}, counts = {}, totals = {}, workflows = {},
+    customers = {}, customer_moves = {}, told_customers = {}, pauses = 0,
   }
 end
 
@@ -36,11 +37,34 @@ local function keep_worker(changes, id, worker, quiet)
   end
 end
 
-local function count(changes, from, to)
-  if from ~= "" then
-    changes.counts[from] = (changes.counts[from] or 0) - 1
+local WAITING = { pending = true, queued = true }
+local ACTIVE = { assigned = true, accepted = true, in_progress = true }
+
+local function moves_of(changes, customer)
+  local moves = changes.customer_moves[customer]
+  if not moves then
+    moves = { active = 0, waiting = 0, queued = 0, charge = 0 }
+    changes.customer_moves[customer] = moves
   end
-  if to ~= "" then
-    changes.counts[to] = (changes.counts[to] or 0) + 1
+  return moves
+end
+
+local function count_state(changes, job, state, by)
+  if state == "" then
+    return
   end
+  changes.counts[state] = (changes.counts[state] or 0) + by
+  local moves = moves_of(changes, job[J.customer])
+  if WAITING[state] then
+    moves.waiting = moves.waiting + by
+    moves.queued = moves.queued + (state == "queued" and by or 0)
+  elseif ACTIVE[state] then
+    moves.active = moves.active + by
+  end
+end
+
+-- A job has gone from one state to another ("": from or to nowhere): status counts and its customer's figures.
+local function count(changes, job, from, to)
+  count_state(changes, job, from, -1)
+  count_state(changes, job, to, 1)
 end

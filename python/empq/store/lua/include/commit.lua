@@ -1,5 +1,6 @@
 -- @include changes
 -- @include bulk
+-- @include customers
 -- Writes all that was collected, then one log entry. Returns the entry's index part, "" where nothing was to be told.
 local function lanes_part(changes)
   local part, filled, emptied = {}, {}, {}
@@ -82,19 +83,24 @@ local function commit(changes)
   write_records(changes)
   write_collections(changes)
   write_workflows(changes)
-  local lanes, workers = lanes_part(changes), {}
+  write_shape_seconds(changes)
+  local lanes, workers, customers = lanes_part(changes), {}, write_customers(changes)
   for _, id in ipairs(changes.worker_ids) do
     if changes.told_workers[id] then
       workers[#workers + 1] = worker_entry(id, changes.workers[id])
     end
   end
   local index = ""
-  if #lanes + #workers + #changes.events + #changes.worker_events > 0 then
+  if #lanes + #workers + #customers + #changes.events + #changes.worker_events > 0 then
     data.number = data.number + 1
-    index = cmsgpack.pack({ data.number, lanes, workers })
+    if #customers > 0 or changes.pauses ~= 0 then
+      index = cmsgpack.pack({ data.number, lanes, workers, changes.pauses, customers })
+    else
+      index = cmsgpack.pack({ data.number, lanes, workers })
+    end
     local jobs = cmsgpack.pack({ data.number, data.epoch, changes.events, changes.worker_events })
     redis.call("XADD", KEY.events, "MAXLEN", "~", LOG_ENTRIES, string.format("%.0f", data.number) .. "-0", "i", index, "j", jobs, "t", data.now)
   end
-  redis.call("HSET", KEY.dataset, "number", data.number, "sequence", data.sequence, "clock", data.clock, "clock_at", data.now, "grace_until", data.grace)
+  redis.call("HSET", KEY.dataset, "number", data.number, "sequence", data.sequence, "clock", data.clock, "clock_at", data.now, "grace_until", data.grace, "virtual", data.virtual)
   return index
 end

@@ -1,3 +1,4 @@
+-- @include customers
 -- @include slots
 -- @include history
 -- @include end_job
@@ -24,6 +25,7 @@ local function end_attempt(changes, id, job, outcome, why)
   free_slot(changes, worker_id, id, job[J.attempt])
   add_to(changes.zrem, KEY.deadlines, id)
   job[J.outcome] = outcome
+  settle_charge(changes, job)
   local ends, code, message = false, "", why.message or ""
   if outcome == "released" then
     job[J.releases] = job[J.releases] + 1
@@ -38,7 +40,7 @@ local function end_attempt(changes, id, job, outcome, why)
   end
   if ends then
     end_job(changes, id, job, outcome == "timeout" and "timeout" or "failed", code, message, why.details or "")
-    count(changes, before, job[J.state])
+    count(changes, job, before, job[J.state])
     tell_event(changes, id, job, outcome == "timeout" and "job_timeout" or "job_failed", worker_id, outcome, code, message)
     keep_job(changes, id, job)
     return job[J.state], 0
@@ -61,7 +63,7 @@ local function end_attempt(changes, id, job, outcome, why)
     job[J.retry_at] = 0
     enqueue(changes, id, job)
   end
-  count(changes, before, job[J.state])
+  count(changes, job, before, job[J.state])
   tell_event(changes, id, job, (outcome == "failed" or outcome == "timeout") and "job_retrying" or "job_queued", worker_id, outcome, code, message)
   keep_job(changes, id, job)
   return job[J.state], delay

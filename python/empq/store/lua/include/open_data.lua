@@ -3,7 +3,8 @@
 -- The lease clock L goes on by what has passed on Redis time, 0 to lease/6 a step; after a gap over lease/2
 -- nothing expires until L has gone on by one lease, so neither an outage nor a clock jump expires anybody.
 local function open_data()
-  local read = redis.call("HMGET", KEY.dataset, "number", "sequence", "clock", "clock_at", "grace_until", "lease_ms", "epoch")
+  local read = redis.call("HMGET", KEY.dataset, "number", "sequence", "clock", "clock_at", "grace_until", "lease_ms", "epoch",
+    "order", "ageing_ms", "virtual", "pauses")
   if not read[1] then
     return nil
   end
@@ -16,5 +17,6 @@ local function open_data()
   return {
     now = now, number = tonumber(read[1]), sequence = tonumber(read[2]), lease = lease, epoch = tonumber(read[7]),
     clock = clock + math.floor(math.max(0, math.min(passed, lease / 6))), grace = grace,
+    order = read[8] or "fifo", ageing = tonumber(read[9] or 0), virtual = tonumber(read[10] or 0), pauses = tonumber(read[11] or 0),
   }
 end

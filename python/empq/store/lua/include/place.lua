@@ -2,7 +2,11 @@
 -- Where a queued job stands: its lane and its rank in it.
 local LEVEL = 70368744177664 -- 2^46 sequences a priority; with priority 0 still below 2^53, exact in a double
 
-local function rank_of(job)
+-- With ageing on (ms a level of priority) waiting makes up for priority: linear, so two queued jobs never swap.
+local function rank_of(changes, job)
+  if changes.data.ageing > 0 then
+    return job[J.queued_at] - job[J.priority] * changes.data.ageing
+  end
   return (100 - job[J.priority]) * LEVEL + job[J.major]
 end
 
@@ -43,7 +47,7 @@ local function stand(changes, id, job)
   if #job[J.avoided] > 0 then
     still_avoided(changes, id, job)
   end
-  local lane, member, rank = lane_of(job), member_of(id, job), rank_of(job)
+  local lane, member, rank = lane_of(job), member_of(id, job), rank_of(changes, job)
   job[J.lane] = lane
   changes.lanes[lane] = true
   add_to(changes.zadd, KEY.lane .. lane, rank, member)
