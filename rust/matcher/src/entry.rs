@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
         self.natural("weight")?;
         Ok(CustomerEntry {
             customer,
-            max_active: match self.integer("max_active")? {
+            max_active: match self.integer::<i64>("max_active")? {
                 -1 => None,
                 most => Some(
                     u64::try_from(most)

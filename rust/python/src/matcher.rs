@@ -90,8 +90,9 @@ impl RustMatcher {
         &self,
         py: Python<'py>,
         worker_id: &str,
-        limit: usize,
+        limit: i64,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let limit = usize::try_from(limit).unwrap_or(0); // none, where it is negative
         let proposals = self.run(py, |index| index.propose(worker_id, limit))?;
         let proposals = proposals.into_iter();
         proposals.map(|it| convert::proposal(py, it)).collect()

@@ -1,4 +1,5 @@
 -- @include changes
+-- @include bulk
 -- Customers: quotas and, under the order `fair`, virtual time (start-time fair queueing in micro slot-seconds).
 local UNKNOWN_COST = 1000000
 
@@ -16,7 +17,7 @@ local function load_customers(changes, names)
     end
   end
   if #keys > 0 then
-    local packed = redis.call("MGET", unpack(keys))
+    local packed = values_of(keys)
     for i, key in ipairs(keys) do
       changes.customers[string.sub(key, #KEY.customer + 1)] = packed[i] and cmsgpack.unpack(packed[i]) or default_customer()
     end
@@ -76,12 +77,8 @@ local function write_customers(changes)
       end
     end
   end
-  if #strings > 0 then
-    redis.call("MSET", unpack(strings))
-  end
-  if #gone > 0 then
-    redis.call("DEL", unpack(gone))
-  end
+  bulk(strings, "MSET")
+  bulk(gone, "DEL")
   return part
 end
 
