@@ -14,6 +14,9 @@ from empq.matching.interface import Applied, Proposal, Verdict
 FOR_NOW = {"slots", "isolation_held", "max_concurrent_customers", "customer_quota"}
 
 
+PASSES = FOR_NOW | {"draining", "paused", "service_health"}
+
+
 class NaiveScan:
     """Answers what `Matcher` answers, but for figures and check."""
 
@@ -130,6 +133,16 @@ class NaiveScan:
         )
         told = [(lane, count, verdict.rules) for lane, count, verdict in judged if verdict]
         return sorted(told, key=lambda row: row[0].encode())
+
+    def unserved(self) -> list[tuple[str, int]]:
+        """Where each worker alive breaks some rule that does not pass."""
+        found: list[tuple[str, int]] = []
+        for lane, (*_, count) in self.filled():
+            shape = self.shapes[base_of(lane)]
+            broken = [self.broken(shape, customer_of(lane), worker) for worker in self.alive()]
+            if all(set(rules) - PASSES for rules in broken):
+                found.append((lane, count))
+        return sorted(found, key=lambda row: row[0].encode())
 
     def filled(self) -> Iterator[tuple[str, tuple[int, int, str, int]]]:
         for lane, told in self.lanes.items():

@@ -155,6 +155,7 @@ class AllThree(RuleBasedStateMachine):
             for limit in (1, 2, 100):
                 self.tell("propose", worker_id, limit)
             self.tell("explain_worker", worker_id)
+        self.tell("unserved")
         for lane in dict.fromkeys(self.lanes):
             self.tell("offer", lane, some.WORKERS)
 

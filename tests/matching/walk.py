@@ -22,7 +22,7 @@ WEIGHTS = ((35, 25, 15, 10, 5, 5, 5), (0, 100, 0, 0, 0, 0, 0), (10, 10, 20, 10, 
 MIX = {
     "queue": 16, "claim": 16, "end": 10, "cancel": 3, "reprioritise": 3, "offer": 12, "load": 5,
     "patch": 4, "register": 2, "drain": 3, "pause": 3, "customer": 3, "configure": 2,
-    "add_shape": 2, "explain": 4, "explain_worker": 3, "repeat": 3, "late": 2, "gap": 0.3,
+    "add_shape": 2, "explain": 4, "explain_worker": 3, "unserved": 3, "repeat": 3, "late": 2, "gap": 0.3,
     "remove": 0.7, "rebuild": 0.3, "structure": 4,
 }  # fmt: skip
 
@@ -195,6 +195,9 @@ class Walk:
         avoided = self.dice.sample(WORKERS, self.dice.choice((0, 0, 1, 2)))
         document = decode_requirements(self.requirements()).document("t")
         self.tell("explain", document, self.dice.choice(CUSTOMERS), avoided)
+
+    def unserved(self) -> None:
+        self.tell("unserved")
 
     def explain_worker(self) -> None:
         self.tell("explain_worker", self.dice.choice(WORKERS))

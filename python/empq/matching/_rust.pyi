@@ -89,6 +89,12 @@ class RustMatcher:
         By lane id; empty where the worker takes no part. O(lanes).
         """
 
+    def unserved(self) -> list[tuple[str, int]]:
+        """Lanes whose jobs no worker taking part could ever take: (lane, count), by lane id.
+
+        O(lanes + shapes x profiles); what a match has judged is not judged again.
+        """
+
     def figures(self) -> IndexFigures:
         """Sizes. O(workers)."""
 

@@ -133,6 +133,13 @@ class Matcher(Protocol):
         """For one worker, every lane that holds jobs: (lane id, count, rules that keep it away), by lane id."""
         ...
 
+    def unserved(self) -> list[tuple[str, int]]:
+        """Lanes of known shapes that hold jobs which nobody taking part could ever take: (lane id, count), by lane id.
+
+        Each worker breaks a rule that neither time nor an operator lifts: a requirement, the type, the customer.
+        """
+        ...
+
     def figures(self) -> IndexFigures:
         """Sizes, for statistics and tests."""
         ...

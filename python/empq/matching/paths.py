@@ -160,16 +160,6 @@ def _slots(required: Mapping[str, Any], facts: WorkerFacts) -> dict[str, int]:
     return {"held": held, "total": service.get("capacity") or 0}
 
 
-def admits_customer(facts: WorkerFacts, customer: str) -> bool:
-    """Whether the worker's lists of customers admit this one (the rule `customer_access`)."""
-    allowed, denied = (
-        value_at(facts.capabilities, ("customer_access", f"{way}_customers"))
-        for way in ("allowed", "denied")
-    )
-    is_allowed = allowed is None or allowed == "all" or customer in allowed
-    return is_allowed and customer not in (denied or ())
-
-
 def services(facts: WorkerFacts) -> list[dict[str, Any]]:
     """The worker's services as sent."""
     return facts.capabilities.get("services") or []

@@ -50,6 +50,7 @@ mod search;
 mod shape;
 mod shares;
 mod symbols;
+mod unserved;
 mod worker;
 
 pub use error::Error;

@@ -16,7 +16,7 @@ use crate::requirements::Requirements;
 use crate::score::StaticScore;
 use crate::shape::BaseId;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct ProfileId(u32);
 
 pub(crate) struct Profile {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use empq_matcher::{Guarded, Index};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::PyInt;
 
 use crate::convert;
 
@@ -90,9 +91,14 @@ impl RustMatcher {
         &self,
         py: Python<'py>,
         worker_id: &str,
-        limit: i64,
+        limit: &Bound<'py, PyInt>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let limit = usize::try_from(limit).unwrap_or(0); // none, where it is negative
+        // Any integer is a limit: below 0 is none, and what does not fit is all.
+        let limit = match limit.extract::<usize>() {
+            Ok(limit) => limit,
+            Err(_) if limit.lt(0)? => 0,
+            Err(_) => usize::MAX,
+        };
         let proposals = self.run(py, |index| index.propose(worker_id, limit))?;
         let proposals = proposals.into_iter();
         proposals.map(|it| convert::proposal(py, it)).collect()
@@ -130,6 +136,10 @@ impl RustMatcher {
     ) -> PyResult<Vec<(String, u32, Vec<String>)>> {
         let verdicts = self.run(py, |index| index.explain_worker(worker_id))?;
         Ok(verdicts.into_iter().map(convert::lane_verdict).collect())
+    }
+
+    fn unserved(&self, py: Python<'_>) -> PyResult<Vec<(String, u32)>> {
+        self.run(py, |index| index.unserved())
     }
 
     fn figures<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

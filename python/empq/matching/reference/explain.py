@@ -17,6 +17,10 @@ from empq.matching.reference.worker import Candidate
 PASSING = frozenset({"slots", "isolation_held", "max_concurrent_customers", "customer_quota"})
 
 
+#: A worker that only these keep away can take the job some day, as the fleet is.
+LIFTED = PASSING | {"draining", "paused", "service_health"}
+
+
 @dataclass(slots=True)
 class Judge:
     """Judges by the limits and the policy in force."""
@@ -44,3 +48,7 @@ class Judge:
             return Verdict(worker.worker_id, rules, None, None)
         total, dimensions = score(shape, customer, worker, self.policy)
         return Verdict(worker.worker_id, rules, total, dimensions)
+
+    def could_ever(self, shape: Shape, customer: str, worker: Candidate) -> bool:
+        """Whether no rule keeps the worker away that neither time nor an operator lifts."""
+        return LIFTED.issuperset(broken_rules(shape, customer, worker, self.limits))

@@ -119,6 +119,20 @@ class ReferenceMatcher:
         lanes = sorted(self._filled_lanes(), key=lambda lane: lane.lane_id.encode())
         return [(lane.lane_id, lane.count, self._verdict(lane, worker).rules) for lane in lanes]
 
+    def unserved(self) -> list[tuple[str, int]]:
+        workers = list(self._candidates())
+        return sorted(
+            (
+                (lane.lane_id, lane.count)
+                for lane in self._filled_lanes()
+                if not any(
+                    self._judge.could_ever(self._shapes[lane.base], lane.customer, it)
+                    for it in workers
+                )
+            ),
+            key=lambda row: row[0].encode(),
+        )
+
     def figures(self) -> IndexFigures:
         lanes = [lane for lane in self._lanes.values() if lane.count]
         return IndexFigures(
