@@ -45,7 +45,7 @@ async def test_a_full_mailbox_takes_no_more_and_breaks_nothing() -> None:
 
 
 async def test_a_claim_that_goes_in_the_tick_of_its_offer_gives_the_job_back(store: Store) -> None:
-    keeper = IndexKeeper(store, make_matcher("python"))
+    keeper = IndexKeeper(store, lambda: make_matcher("python"))
     broker = Broker(store, keeper)
     store.calls.on_entry, keeper.on_grown = keeper.apply_reply, broker.lanes_grew
     offers = {"services": [{"name": "comfyui", "models": "all"}]}

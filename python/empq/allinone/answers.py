@@ -174,6 +174,42 @@ class Explanation(msgspec.Struct):
     nearest_miss: NearestMiss | None = None
 
 
+class ExplainedShape(msgspec.Struct):
+    """What a worker is to one customer's queued jobs of one shape."""
+
+    count: int
+    eligible: bool
+    type: str | None = None
+    customer_id: str | None = None
+    requirements: dict[str, Any] = {}
+    rejections: list[Rejection] = []
+
+
+class WorkerExplanation(msgspec.Struct):
+    """GET /api/workers/{id}/explain."""
+
+    summary: str
+    shapes: list[ExplainedShape] = []
+
+
+class Unmet(msgspec.Struct):
+    """Jobs that no worker alive can ever take, of one shape."""
+
+    count: int
+    reason: str
+    type: str | None = None
+    oldest_wait_seconds: float | None = None
+    nearest_miss: NearestMiss | None = None
+
+
+class UnmetDemand(msgspec.Struct):
+    """The part of GET /api/stats about jobs that nobody can take."""
+
+    total: int = 0
+    jobs: int = 0
+    shapes: list[Unmet] = []
+
+
 class Slots(msgspec.Struct):
     """A worker's slots."""
 

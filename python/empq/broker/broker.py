@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Sequence
 from functools import partial
@@ -200,6 +201,12 @@ class Broker:
 
     def _offer_due(self) -> None:
         self._scheduled = False
+        with contextlib.suppress(
+            NotReady
+        ):  # the matcher failed: the sweep after its rebuild offers again
+            self._offer_all()
+
+    def _offer_all(self) -> None:
         lanes, self._lanes_due = self._lanes_due, {}
         workers, self._workers_due = self._workers_due, set()
         for lane, priority in sorted(lanes.items(), key=lambda due: -due[1]):

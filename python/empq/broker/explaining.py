@@ -6,14 +6,16 @@ from typing import Any
 
 import msgspec
 
+from empq.broker.facts import quotas, worker_facts
 from empq.broker.index_keeper import IndexKeeper
 from empq.errors import NotFound, WrongState
 from empq.matching.explanation import explanation
 from empq.matching.interface import Verdict
-from empq.matching.paths import WorkerFacts
+from empq.matching.worker_explanation import worker_explanation
 from empq.model.envelope import open_envelope
 from empq.model.lifecycle import WAITING
 from empq.model.requirements import decode_requirements
+from empq.model.shape import split_lane_id
 from empq.store.keys import key
 from empq.store.record import decode_job
 from empq.store.store import Store
@@ -68,7 +70,7 @@ class Explaining:
             return self._keeper.matcher.explain(document, customer, avoided)
 
         verdicts = judge(sent)
-        facts = await self._facts([verdict.worker_id for verdict in verdicts])
+        facts = await worker_facts(self._store, [verdict.worker_id for verdict in verdicts])
         return explanation(
             verdicts,
             sent,
@@ -77,19 +79,20 @@ class Explaining:
             timeout_seconds=timeout_seconds,
             job_type=job_type,
             customer=customer,
+            quota=(await quotas(self._store, [customer])).get(customer),
             limit=limit,
         )
 
-    async def _facts(self, worker_ids: list[str]) -> dict[str, WorkerFacts]:
-        found = await self._store.workers(worker_ids)
-        return {
-            worker_id: WorkerFacts(
-                msgspec.json.decode(sent),
-                [(job.customer, job.service, job.strict) for job in record.held],
-            )
-            for worker_id, (record, sent, _) in zip(worker_ids, found, strict=True)
-            if record is not None and sent is not None
-        }
+    async def worker(self, worker_id: str, limit: int = 1000) -> dict[str, Any]:
+        """GET /api/workers/{id}/explain: which queued shapes it may take, and what keeps it from the others."""
+        facts = await worker_facts(self._store, [worker_id])
+        if worker_id not in facts:
+            raise NotFound(f"no worker {worker_id}")
+        rows = self._keeper.matcher.explain_worker(worker_id)
+        lanes = [split_lane_id(lane) for lane, *_ in rows]
+        documents = await self._store.shapes(sorted({base for base, *_ in lanes}))
+        known = await quotas(self._store, sorted({customer for *_, customer in lanes}))
+        return worker_explanation(worker_id, rows, documents, facts[worker_id], known, limit)
 
 
 def _stated_timeout(sent: dict[str, Any], seconds: float, base: str, job_type: str) -> float | None:

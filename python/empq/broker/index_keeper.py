@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from empq.errors import EmpqError
+from empq.broker.guarded_matcher import GuardedMatcher
+from empq.errors import EmpqError, NotReady
 from empq.matching.interface import Applied, Matcher
 from empq.model.capabilities import decode_capabilities
 from empq.store.calls import decode
@@ -24,10 +26,12 @@ MOVE_SECONDS = 0.25
 
 
 class IndexKeeper:
-    """`on_grown` hears of lanes that gained jobs."""
+    """`on_grown` hears of lanes that gained jobs, `on_lost` that the matcher failed and a rebuild is needed."""
 
-    def __init__(self, store: Store, matcher: Matcher) -> None:
-        self._store, self.matcher = store, matcher
+    def __init__(self, store: Store, make_matcher: Callable[[], Matcher]) -> None:
+        self._store, self.matcher = store, GuardedMatcher(make_matcher)
+        self.matcher.on_replaced = self._forget
+        self.on_lost: Callable[[], None] = lambda: None
         self._bases: set[str] = set()
         self._versions: dict[str, int] = {}
         self._fetching: set[asyncio.Task[None]] = set()
@@ -39,6 +43,11 @@ class IndexKeeper:
     def applied(self) -> int:
         """The last entry up to which all are applied (replies applied ahead do not count)."""
         return self._store.claim.applied
+
+    def _forget(self) -> None:
+        self._bases.clear()
+        self._versions.clear()
+        self.on_lost()
 
     def know_shape(self, base: str, document: bytes) -> None:
         """Makes a shape known; cheap where it is already."""
@@ -73,7 +82,8 @@ class IndexKeeper:
 
     def apply_reply(self, part: bytes) -> None:
         """The index part of this hub's own write, before anybody is answered."""
-        self._handle(self.matcher.apply([part]))
+        with contextlib.suppress(NotReady):  # what was written stands; a rebuild will find it
+            self._handle(self.matcher.apply([part]))
 
     def apply_log(self, parts: Sequence[bytes], number: int) -> None:
         """Index parts in the log's order, up to entry `number`."""

@@ -10,7 +10,7 @@ import typer
 from empq.allinone.rest_calls import Hub, segment
 from empq.allinone.times import age, between, span
 from empq.cli.connection import HubFlag, JsonFlag, KeyFlag, connected
-from empq.cli.output import facts, say, table, write_json
+from empq.cli.output import facts, say, table, usage_error, write_json
 from empq.cli.submit import JSON_SOURCE, encoded, json_from
 from empq.errors import StartRefused
 from empq.model.lifecycle import STATES
@@ -138,14 +138,28 @@ def retry(
 
 
 def explain(
-    job_id: JobId, as_json: JsonFlag = False, hub: HubFlag = None, key: KeyFlag = None
+    job_id: Annotated[str | None, typer.Argument(metavar="JOB")] = None,
+    worker: Annotated[
+        str | None, typer.Option(metavar="WORKER", help="Explain a worker instead of a job.")
+    ] = None,
+    as_json: JsonFlag = False,
+    hub: HubFlag = None,
+    key: KeyFlag = None,
 ) -> None:
-    """Say which workers could take a waiting job, and what keeps it from the others.
+    """Say which workers could take a waiting job, or which queued jobs a worker could take, and why not the others.
 
     Example: empq explain 0193f0c1-…
+    Example: empq explain --worker gpu-3
     """
-    body = connected(hub, key).get(f"/api/jobs/{segment(job_id)}/explain")
-    show_explanation(body, as_json)
+    if (job_id is None) == (worker is None):
+        raise usage_error("name one job or one worker. For example: empq explain --worker gpu-3")
+    link = connected(hub, key)
+    if worker is None:
+        body = link.get(f"/api/jobs/{segment(job_id or '')}/explain")
+        show_explanation(body, as_json)
+        return
+    body = link.get(f"/api/workers/{segment(worker)}/explain")
+    write_json(body) if as_json else show_worker_explanation(body)
 
 
 def match(
@@ -166,6 +180,26 @@ def match(
     if customer is not None:
         body["customer_id"] = customer
     show_explanation(connected(hub, key).post("/api/match", encoded(body)), as_json)
+
+
+def show_worker_explanation(body: bytes) -> None:
+    """The summary, then a row for each shape and customer with jobs queued."""
+    from empq.allinone.answers import WorkerExplanation, compact, read
+
+    answer = read(body, WorkerExplanation)
+    say(answer.summary)
+    rows = (
+        (
+            shape.count,
+            "yes" if shape.eligible else "no",
+            shape.type,
+            shape.customer_id,
+            compact(shape.requirements),
+            "; ".join(map(str, shape.rejections)),
+        )
+        for shape in answer.shapes
+    )
+    table(("jobs", "takes", "type", "customer", "requirements", "what keeps it away"), rows, "")
 
 
 def show_job(found: Job) -> None:

@@ -9,10 +9,8 @@ import typer
 
 from empq.allinone.rest_calls import segment
 from empq.cli.connection import HubFlag, JsonFlag, KeyFlag, connected
-from empq.cli.output import complain, facts, say, table, write_json
+from empq.cli.output import facts, say, table, usage_error, write_json
 from empq.cli.submit import encoded
-
-USAGE = 2
 
 
 class Scope(StrEnum):
@@ -49,8 +47,7 @@ def pause(
         _list(link.get("/api/pauses"), as_json)
         return
     if name is None:
-        complain(f"which {scope}? For example: empq pause {scope} NAME")
-        raise typer.Exit(USAGE)
+        raise usage_error(f"which {scope}? For example: empq pause {scope} NAME")
     body = link.post("/api/pauses", encoded({"scope": scope.value, "name": name, "reason": reason}))
     if as_json:
         write_json(body)
@@ -83,8 +80,7 @@ def resume(
         write_json(body) if as_json else say(f"{scope} takes jobs again")
         return
     if scope not in [one.value for one in Scope]:
-        complain(f"{scope!r}: expected one of {', '.join(one.value for one in Scope)}")
-        raise typer.Exit(USAGE)
+        raise usage_error(f"{scope!r}: expected one of {', '.join(one.value for one in Scope)}")
     pauses = read(link.get("/api/pauses"), dict[str, list[dict[str, Any]]])["pauses"]
     ended = [one["id"] for one in pauses if (one["scope"], one["name"]) == (scope, name)]
     for pause_id in ended:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from empq.settings_sources import environment
 
 if TYPE_CHECKING:
@@ -55,6 +57,12 @@ def complain(text: str) -> None:
     """A line for people on standard error."""
     with suppress(OSError):
         print(f"empq: {shown(text)}", file=sys.stderr, flush=True)
+
+
+def usage_error(text: str) -> typer.Exit:
+    """Says what is wrong with the command line; raise what it returns."""
+    complain(text)
+    return typer.Exit(2)
 
 
 def write_json(body: bytes) -> None:

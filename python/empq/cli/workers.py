@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import msgspec
 import typer
 
 from empq.allinone.rest_calls import segment
@@ -63,17 +64,32 @@ def drain(
 
 
 def stats(as_json: JsonFlag = False, hub: HubFlag = None, key: KeyFlag = None) -> None:
-    """Show how many jobs and workers there are, by state.
+    """Show how many jobs and workers there are, by state, and what no worker can take.
 
     Example: empq stats
     """
-    from empq.allinone.answers import read
+    from empq.allinone.answers import UnmetDemand, read
 
     body = connected(hub, key).get("/api/stats")
     if as_json:
         write_json(body)
-    else:
-        facts(flattened(read(body, dict[str, Any])))
+        return
+    stated = read(body, dict[str, Any])
+    unmet = msgspec.convert(stated.pop("unmet_demand", {}), UnmetDemand)
+    facts(flattened(stated))
+    if unmet.total:
+        say(f"\n{unmet.jobs} jobs that no worker here can ever take:")
+        rows = (
+            (
+                one.count,
+                None if one.oldest_wait_seconds is None else f"{one.oldest_wait_seconds:.0f} s",
+                one.type,
+                one.reason,
+                one.nearest_miss,
+            )
+            for one in unmet.shapes
+        )
+        table(("jobs", "oldest wait", "type", "why", "what would help"), rows, "")
 
 
 def flattened(value: Any, name: str = "") -> list[tuple[str, Any]]:

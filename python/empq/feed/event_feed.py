@@ -49,12 +49,24 @@ class EventFeed:
         self._store = store
         self.number = 0
         self._is_whole = True
+        self._log_connection: AbstractConnection | None = None
+        self._closing: set[asyncio.Future[None]] = set()
         self.on_index: Callable[[Sequence[bytes], int], None] = lambda parts, number: None
         self.on_jobs: Callable[[Sequence[LogRow | ProgressRow]], None] = lambda rows: None
         self.on_workers: Callable[[list[WorkerEvent]], None] = lambda events: None
         self.on_gap: Callable[[], Awaitable[int]] = self._stay
         #: set while the log is being followed
         self.following = asyncio.Event()
+
+    def rebuild_soon(self) -> None:
+        """What was built from the log is lost: begin again from a rebuild."""
+        self._is_whole = False
+        self.following.clear()
+        if self._log_connection is not None:
+            self._closing.add(
+                task := asyncio.ensure_future(self._log_connection.disconnect(nowait=True))
+            )
+            task.add_done_callback(self._closing.discard)
 
     async def _stay(self) -> int:
         return self.number
@@ -86,6 +98,7 @@ class EventFeed:
 
     async def _follow_log(self, connection: AbstractConnection) -> None:
         stream = key("events")
+        self._log_connection = connection
         if not self._is_whole:
             await self._rebuild()
         await self._check_not_behind(connection)

@@ -14,6 +14,7 @@ from empq.artifacts.file_store import FileStore
 from empq.broker.broker import SWEEP_SECONDS, Broker
 from empq.broker.explaining import Explaining
 from empq.broker.index_keeper import IndexKeeper
+from empq.broker.unmet_demand import UnmetDemand
 from empq.feed.event_feed import EventFeed
 from empq.hub.background import BackgroundService
 from empq.hub.policies import Policies
@@ -58,9 +59,10 @@ class Hub:
         """Everything in order. Raises StartRefused with a sentence."""
         settings, store = self._settings, self._store
         dataset = await store.open()
-        keeper = IndexKeeper(store, make_matcher(settings.matcher))
+        keeper = IndexKeeper(store, lambda: make_matcher(settings.matcher))
         artifacts = FileStore.at(settings.artifacts or f"file://{Path.home() / DEFAULT_ARTIFACTS}")
-        transitions, statistics = Transitions(store), Statistics(store, keeper.figures)
+        transitions, unmet = Transitions(store), UnmetDemand(store, keeper)
+        statistics = Statistics(store, keeper.figures, unmet.now)
         registry, broker = Registry(store, keeper, dataset.lease_ms), Broker(store, keeper)
         subscriptions = Subscriptions()
         services = Services(
@@ -76,7 +78,14 @@ class Hub:
             explaining=Explaining(store, keeper),
             subscriptions=subscriptions,
             statistics=statistics,
-            metrics=Metrics(statistics, lambda: _connections(registry, broker, subscriptions)),
+            metrics=Metrics(
+                statistics,
+                lambda: _connections(registry, broker, subscriptions),
+                lambda: {
+                    "empq_index_rebuilds": keeper.rebuilds,
+                    "empq_matcher_failures": keeper.matcher.failures,
+                },
+            ),
             artifacts=artifacts,
             readiness=self.readiness,
         )
@@ -137,12 +146,13 @@ def _roles(store: Store, lease_ms: int, artifacts: FileStore) -> list[Background
 def _connect(store: Store, keeper: IndexKeeper, services: Services) -> EventFeed:
     """Who hears of what; returns the feed, not yet running."""
     registry, broker, subscriptions = services.registry, services.broker, services.subscriptions
+    feed = EventFeed(store)
     store.calls.on_entry = keeper.apply_reply
     keeper.on_grown = broker.lanes_grew
+    keeper.on_lost = feed.rebuild_soon
     services.submissions.on_prepared = broker.expect
     registry.on_changed = broker.worker_changed
     services.reader.end_of = subscriptions.end_of
-    feed = EventFeed(store)
     feed.on_index = keeper.apply_log
     feed.on_jobs = _both(registry.hear_jobs, subscriptions.publish)
     feed.on_gap = keeper.rebuild

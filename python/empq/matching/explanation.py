@@ -5,7 +5,7 @@ Pure: what a matcher said, the requirements and capabilities as sent, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from empq.matching.interface import Verdict
@@ -26,6 +26,7 @@ PASSING = frozenset(
 )  # fmt: skip
 
 _NO_FACTS = WorkerFacts({})
+_MOST_REJECTIONS = 10_000
 
 
 def explanation(
@@ -44,14 +45,15 @@ def explanation(
 
     `required`: the requirements as sent. `workers`: by id, of every verdict. `rematch` gives the
     verdicts for changed requirements. `timeout_seconds`: where the job states it. `quota`: where the
-    customer has one. `limit` bounds the workers listed; everything else is about all of them.
+    customer has one. `limit` bounds the workers listed, and so do 10,000 rejections in all; everything
+    else is about all workers.
     """
     eligible = [verdict.worker_id for verdict in verdicts if not verdict.rules]
     fits = any(PASSING.issuperset(verdict.rules) for verdict in verdicts)
     asked = Asked(required, job_type, customer, timeout_seconds, quota)
     listed = [
         _worker(verdict, asked, workers.get(verdict.worker_id, _NO_FACTS))
-        for verdict in verdicts[:limit]
+        for verdict in _listed(verdicts, limit)
     ]
     return {
         "summary": summary(verdicts, required, workers, timeout_seconds),
@@ -61,6 +63,16 @@ def explanation(
         "workers": listed,
         "nearest_miss": nearest_miss(verdicts, required, workers, rematch, timeout_seconds),
     }
+
+
+def _listed(verdicts: Sequence[Verdict], limit: int) -> Iterator[Verdict]:
+    """The first `limit`, until so many rejections have been told that nobody reads on."""
+    told = 0
+    for verdict in verdicts[:limit]:
+        told += len(verdict.rules)
+        if told > _MOST_REJECTIONS and told > len(verdict.rules):
+            return
+        yield verdict
 
 
 def _worker(verdict: Verdict, asked: Asked, facts: WorkerFacts) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from empq.model.fields import forward_slashes
 
 _MOST_REASONS = 6
 _MOST_CHARACTERS = 80
+#: Of one worker's broken rules, how many are counted: 1,000 constraints by 1,500 workers are no sentence.
+_MOST_RULES = 100
 
 _UNITS = {
     "hardware.gpu_memory_gb": "GB of GPU memory",
@@ -105,7 +107,7 @@ def summary(
     counts: Counter[Reason] = Counter()
     for verdict in verdicts:
         facts = workers.get(verdict.worker_id, WorkerFacts({}))
-        counts.update(reasons(verdict.rules, required, facts, timeout_seconds))
+        counts.update(reasons(verdict.rules[:_MOST_RULES], required, facts, timeout_seconds))
     eligible = sum(not verdict.rules for verdict in verdicts)
     clauses = [f"{eligible} can take it now"] if eligible else []
     clauses += most_frequent(

@@ -13,28 +13,42 @@ from empq.model.lifecycle import ENDED
 from empq.notify.statistics import Statistics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+COUNTERS = {
+    "empq_index_rebuilds": "How often this hub has read its index anew, its start included.",
+    "empq_matcher_failures": "Faults of this hub's matcher; each cost a call and a rebuild.",
+}
 
 
 class Metrics:
     """One scrape reads the counters that the scripts keep: nothing is counted per job in the hub."""
 
     def __init__(
-        self, statistics: Statistics, connections: Callable[[], Mapping[str, int]]
+        self,
+        statistics: Statistics,
+        connections: Callable[[], Mapping[str, int]],
+        counters: Callable[[], Mapping[str, int]],
     ) -> None:
-        self._statistics, self._connections = statistics, connections
+        """`counters`: what this hub has counted since its start, by the names of COUNTERS."""
+        self._statistics, self._connections, self._counters = statistics, connections, counters
 
     async def render(self) -> bytes:
         """The text of GET /metrics."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Scrape(await self._statistics.snapshot(), self._connections()))
+        snapshot = await self._statistics.snapshot()
+        registry.register(_Scrape(snapshot, self._connections(), self._counters()))
         return generate_latest(registry)
 
 
 class _Scrape:
     """A collector over one snapshot."""
 
-    def __init__(self, snapshot: dict[str, Any], connections: Mapping[str, int]) -> None:
-        self._snapshot, self._connections = snapshot, connections
+    def __init__(
+        self,
+        snapshot: dict[str, Any],
+        connections: Mapping[str, int],
+        counters: Mapping[str, int],
+    ) -> None:
+        self._snapshot, self._connections, self._counters = snapshot, connections, counters
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
@@ -51,8 +65,17 @@ class _Scrape:
         slots = snapshot["slots"]
         states = {"held": slots["held"], "free": max(0, slots["total"] - slots["held"])}
         yield _gauge("empq_worker_slots", "Slots of workers that are not offline.", "state", states)
+        unmet = GaugeMetricFamily(
+            "empq_unmet_jobs", "Queued jobs that no worker alive can ever take."
+        )
+        unmet.add_metric([], snapshot["unmet_demand"]["jobs"])
+        yield unmet
         yield _gauge("empq_index", "Sizes of this hub's index.", "what", snapshot["index"])
         yield _gauge("empq_connections", "What is open at this hub.", "kind", self._connections)
+        for name, number in self._counters.items():
+            counter = CounterMetricFamily(name, COUNTERS[name])
+            counter.add_metric([], number)
+            yield counter
 
 
 def _gauge(name: str, text: str, label: str, values: Mapping[str, int]) -> GaugeMetricFamily:

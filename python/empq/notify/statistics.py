@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from msgspec import json
 
 from empq.model.lifecycle import STATES
+from empq.notify.waits import oldest_wait
 from empq.store.keys import key
 from empq.store.store import Store
-
-LEVEL_BITS, MEMBER_PREFIX = 46, 16
 
 
 class _AskedService(msgspec.Struct):
@@ -32,8 +31,13 @@ class _OfferedServices(msgspec.Struct):
 class Statistics:
     """Counts by status, totals, workers, and this hub's index."""
 
-    def __init__(self, store: Store, index_figures: Callable[[], dict[str, int]]) -> None:
-        self._store, self._index_figures = store, index_figures
+    def __init__(
+        self,
+        store: Store,
+        index_figures: Callable[[], dict[str, int]],
+        unmet_demand: Callable[[], Awaitable[dict[str, Any]]],
+    ) -> None:
+        self._store, self._index_figures, self._unmet_demand = store, index_figures, unmet_demand
 
     async def counts(self) -> dict[str, int]:
         """status -> stored jobs."""
@@ -45,7 +49,9 @@ class Statistics:
         depths = await asyncio.gather(
             *(self._store.command("ZCARD", key("line", service)) for service in services)
         )
-        oldest = await asyncio.gather(*(self._oldest(service) for service in services))
+        oldest = await asyncio.gather(
+            *(oldest_wait(self._store, [key("line", service)]) for service in services)
+        )
         return [
             {"service": service or None, "queued": depth, "oldest_wait_seconds": waited}
             for service, depth, waited in zip(services, depths, oldest, strict=True)
@@ -63,21 +69,6 @@ class Statistics:
             for service in json.decode(sent, type=_OfferedServices).services or []
         }
         return asked | offered
-
-    async def _oldest(self, service: str) -> float | None:
-        """The first of each priority level is its oldest; the levels in use are stepped through."""
-        line, low, heads = key("line", service), "-inf", list[str]()
-        while True:
-            head = await self._store.command(
-                "ZRANGEBYSCORE", line, low, "+inf", "WITHSCORES", "LIMIT", 0, 1
-            )
-            if not head:
-                break
-            heads.append(head[0][MEMBER_PREFIX:].decode())
-            low = str(((int(float(head[1])) >> LEVEL_BITS) + 1) << LEVEL_BITS)
-        queued = [record.queued_at for record in await self._store.jobs(heads) if record]
-        seconds, micro = await self._store.command("TIME") if queued else (0, 0)
-        return max(0.0, int(seconds) + int(micro) / 1e6 - min(queued) / 1000) if queued else None
 
     async def snapshot(self) -> dict[str, Any]:
         """GET /api/stats."""
@@ -101,6 +92,7 @@ class Statistics:
                 "total": sum(record.slots for record in alive),
                 "held": sum(len(record.held) for record in alive),
             },
+            "unmet_demand": await self._unmet_demand(),
             "index": self._index_figures(),
         }
 
