@@ -38,7 +38,7 @@ bench: setup ## Measure (ROUNDS=1: each benchmark once, to see that it still run
 loadtest: setup ## Run locust for half a minute against an `empq up` of its own.
 	@sh tools/with_matcher.sh $(BIN)/python loadtests/run.py $(ARGS)
 
-docs: setup ## Write the generated pages: docs/lifecycle.md and docs/settings.md.
+docs: setup ## Write what is made from the source: docs/lifecycle.md, docs/settings.md, the tables of docs/protocol.md.
 	@$(BIN)/python tools/generate_docs.py
 
 build-dev: setup ## Build the extension without optimisation, quickly; the next `make setup` builds it in release mode.

@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the source: docs/lifecycle.md and docs/settings.md (`make docs`).
+"""Writes what is made from the source: docs/lifecycle.md, docs/settings.md, the tables of docs/protocol.md (`make docs`).
 
 With --check nothing is written; the exit status is 1 where a page is stale.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import protocol_tables
 
 from empq.model import lifecycle
 from empq.settings import SECRETS, Settings
@@ -143,7 +144,12 @@ def shown_default(value: object) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-PAGES = {"lifecycle.md": lifecycle_page, "settings.md": settings_page}
+def protocol_page() -> str:
+    """The page as it stands, its tables made anew."""
+    return protocol_tables.filled((DOCS / "protocol.md").read_text())
+
+
+PAGES = {"lifecycle.md": lifecycle_page, "settings.md": settings_page, "protocol.md": protocol_page}
 
 
 def main() -> int:

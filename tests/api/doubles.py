@@ -161,6 +161,8 @@ def services(root: Path) -> tuple[Services, Jobs, Workers]:
         "reader": jobs,
         "workflows": None,
         "registry": workers,
+        "customers": None,
+        "pauses": None,
         "broker": workers,
         "explaining": None,
         "subscriptions": Listeners(),
