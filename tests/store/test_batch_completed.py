@@ -11,7 +11,7 @@ from empq.errors import StorageFull
 from empq.messages.rest import JobRequest, Submitted
 from empq.queue.submission import IdempotencyKey, Submissions
 from empq.settings import Settings
-from empq.store.store import Dataset, Store
+from empq.store.store import Store
 from tests.support import jobs
 
 
@@ -22,7 +22,7 @@ def request(**fields: Any) -> JobRequest:
 async def test_later_items_find_what_the_first_call_stored(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    submissions = Submissions(store, Dataset("d", 1, 0, 3000, 30_000), Settings())
+    submissions = Submissions(store, await store.reread_dataset(), Settings())
     batch = [request(ref=str(number)) for number in range(256)] + [request(depends_on=["#0"])]
     key = IdempotencyKey("scope", "key", b"body")
     run = store.calls.run

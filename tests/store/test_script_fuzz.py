@@ -40,8 +40,9 @@ async def populate(store: Store) -> dict[str, list[Any]]:
     packed = [[one.id, list(_fields(one.record)), one.depends_on, 0] for one in new]
     return {
         "accept_jobs": [[a, b]],
+        "announce_settings": [],
         "cancel_jobs": [[["a", "why"], ["queued", "why"], ["late", "why"]]],
-        "claim_jobs": [2**50, [["w1", "", 1, 2, "claim", "seed", [jobs.LANE]]]],
+        "claim_jobs": [2**50, [["w1", "", 1, 2, "claim", "seed", [jobs.LANE], []]]],
         "complete_jobs": [[[*a, "digest", []], [*c, "digest", []]]],
         "drain_worker": ["w1", "draining", 5000],
         "expire_jobs": [10, 1],
@@ -58,8 +59,14 @@ async def populate(store: Store) -> dict[str, list[Any]]:
         "release_jobs": [[[*a, "why"], [*b, "why"]]],
         "reprioritise_jobs": [[["a", 5], ["queued", 5]]],
         "settle_dependants": [10],
-        "submit_jobs": [packed, [[jobs.BASE, "{}"]], 1, "key", "digest"],
-        "open_dataset": ["id", [["lease_ms", "", "3000"]], 0],
+        "submit_jobs": [packed, [[jobs.BASE, "{}"]], 1, "key", "digest", [["acme", 2]], 0],
+        "open_dataset": [
+            "id",
+            [["lease_ms", "", "3000"], ["order", "", "fifo"], ["ageing_ms", "", "0"]],
+            0,
+        ],
+        "set_customer": ["acme", 2, 10, ""],
+        "set_pause": ["pause-1", '{"id":"pause-1","scope":"type","name":"t"}'],
     }
 
 
@@ -69,6 +76,8 @@ def _fields(record: JobRecord) -> list[Any]:
 
 def mutated(choice: random.Random, args: list[Any]) -> list[Any]:
     """The arguments with one value, at any depth, replaced or left out."""
+    if not args:
+        return [choice.choice(VALUES)]
     result = copy.deepcopy(args)
     place, inner = result, result
     while isinstance(inner, list) and inner and (inner is result or choice.random() < 0.9):

@@ -8,7 +8,7 @@ from typing import Any
 from empq.broker.facts import worker_facts
 from empq.broker.index_keeper import IndexKeeper
 from empq.matching.unmet_demand import UnmetShape, told, unmet_shapes
-from empq.notify.waits import oldest_wait
+from empq.queue.waits import oldest_wait
 from empq.store.keys import key
 from empq.store.store import Store
 

@@ -36,7 +36,7 @@ class Policies:
         """Order, fit and weights for the matcher and the claims; time-outs for new jobs."""
         self._keeper.matcher.configure(dataset.order, dataset.fit, dataset.weights)
         self._broker.order = dataset.order
-        self._submissions.dataset = dataset
+        self._submissions.preparation.dataset = dataset
 
     def hear(self, events: list[WorkerEvent]) -> None:
         """Events of the whole data set stand among those of workers, without a worker id."""

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import json
 
 from empq.model.lifecycle import STATES
-from empq.notify.waits import oldest_wait
+from empq.queue.waits import oldest_wait
 from empq.store.keys import key
 from empq.store.store import Store
 

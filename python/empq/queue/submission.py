@@ -21,9 +21,9 @@ from empq.errors import (
 )
 from empq.messages.rest import JobRequest, Submitted
 from empq.model import identifiers, lifecycle
-from empq.model.envelope import AssignmentHead, Details, InputFile, open_envelope, seal
-from empq.model.requirements import Requirements, job_shape, resolve_timeout
-from empq.model.times import rfc3339, unix_ms
+from empq.model.envelope import Details, open_envelope, seal
+from empq.model.times import rfc3339
+from empq.queue.preparation import Preparation, Prepared
 from empq.settings import Settings
 from empq.store.calls import MOST_ITEMS
 from empq.store.dataset import Dataset
@@ -32,9 +32,6 @@ from empq.store.record import JobRecord
 from empq.store.store import NewJob, Shape, Store
 
 MOST_DEPENDENCIES = 4096
-METADATA_PAIRS, METADATA_BYTES = 32, 256
-DEFAULT_RETRY_DELAYS = [5.0, 15.0, 30.0]
-NULL = msgspec.Raw(b"null")
 
 
 class IdempotencyKey(NamedTuple):
@@ -51,29 +48,18 @@ class InvalidItem(NamedTuple):
     error: EmpqError
 
 
-class Prepared(NamedTuple):
-    """A validated request, ready to be stored."""
-
-    job: NewJob
-    envelope: bytes
-    shape: Shape
-    pointer: str = ""  # where it stands in the body
-
-
 class Submissions:
     """Validates and stores. `on_prepared` hears of each job's shape and lane before it is sent."""
 
     def __init__(self, store: Store, dataset: Dataset, settings: Settings) -> None:
-        self._store, self._settings = store, settings
-        #: settings kept with the data; another hub may change them
-        self.dataset = dataset
+        self._store, self.preparation = store, Preparation(dataset, settings)
         self.on_prepared: Callable[[Shape, str, int], None] = lambda shape, lane, priority: None
 
     async def submit(
         self, request: JobRequest, key: IdempotencyKey | None = None
     ) -> tuple[Submitted, bool]:
         """Stores one job; (answer, whether it repeats an earlier one). Raises what is wrong with it."""
-        return await self._store_one(self._prepare(request, {}, ""), key)
+        return await self._store_one(self.preparation.prepare(request, {}, ""), key)
 
     async def submit_batch(
         self,
@@ -88,7 +74,7 @@ class Submissions:
             try:
                 if isinstance(item, InvalidItem):
                     raise item.error
-                prepared.append(self._prepare(item, refs, f"/jobs/{position}"))
+                prepared.append(self.preparation.prepare(item, refs, f"/jobs/{position}"))
             except EmpqError as error:
                 if not partial:
                     raise
@@ -233,96 +219,6 @@ class Submissions:
             if 0 < item.job.record.deadline_at <= now:
                 _answer(["invalid_field", "/deadline"], item)
 
-    # ------------------------------------------------------------------ validation
-
-    def _prepare(self, request: JobRequest, refs: dict[str, str], pointer: str) -> Prepared:
-        requirements, shape = job_shape(
-            bytes(request.requirements) or None, request.type, request.timeout_seconds, pointer
-        )
-        timeout, _ = resolve_timeout(requirements, request.timeout_seconds)
-        record = self._record(request, requirements, shape.base, timeout, pointer)
-        job_id = identifiers.job_id()
-        if request.ref is not None:
-            if request.ref in refs:
-                raise InvalidField.at(
-                    f"{pointer}/ref", f"{request.ref!r} is used twice in this batch"
-                )
-            refs[request.ref] = job_id
-        depends_on = _dependencies(request, refs, pointer)
-        head = AssignmentHead(
-            job_type=request.type,
-            customer_id=request.customer_id or None,
-            inputs=_inputs(request, pointer),
-            requirements=request.requirements if bytes(request.requirements) else NULL,
-            timeout_seconds=_short(timeout),
-            accept_timeout_ms=record.accept_ms,
-            trace=None,
-        )
-        envelope = seal(
-            Details(_metadata(request, pointer), depends_on), head, bytes(request.payload)
-        )
-        delay = round((request.delay_seconds or 0) * 1000)
-        return Prepared(
-            NewJob(job_id, record, depends_on, delay),
-            envelope,
-            Shape(shape.base, shape.document.decode()),
-            pointer,
-        )
-
-    def _record(
-        self,
-        request: JobRequest,
-        requirements: Requirements,
-        base: str,
-        timeout: float,
-        pointer: str,
-    ) -> JobRecord:
-        if not identifiers.is_customer(request.customer_id or ""):
-            raise InvalidField.at(
-                f"{pointer}/customer_id", f"{request.customer_id!r}: up to 64 printable characters"
-            )
-        if request.webhook is not None:
-            raise InvalidField.at(f"{pointer}/webhook", "webhooks cannot be sent by this version")
-        if request.delay_seconds is not None and request.run_at is not None:
-            raise InvalidField.at(
-                f"{pointer}/run_at", "delay_seconds and run_at exclude each other"
-            )
-        accept = (
-            self.dataset.accept_ms
-            if request.accept_timeout_seconds is None
-            else round(request.accept_timeout_seconds * 1000)
-        )
-        keep = None if request.keep_seconds is None else round(request.keep_seconds * 1000)
-        delays = (
-            DEFAULT_RETRY_DELAYS
-            if request.retry_delays_seconds is None
-            else request.retry_delays_seconds
-        )
-        return JobRecord(
-            priority=50 if request.priority is None else request.priority,
-            type=request.type,
-            customer=request.customer_id or "",
-            service=requirements.service_type or "",
-            strict=int(requirements.is_strict),
-            shape=base,
-            workflow=request.workflow_id or "",
-            run_at=0 if request.run_at is None else unix_ms(request.run_at, f"{pointer}/run_at"),
-            deadline_at=0
-            if request.deadline is None
-            else unix_ms(request.deadline, f"{pointer}/deadline"),
-            timeout_ms=round(timeout * 1000),
-            accept_ms=accept,
-            max_retries=3 if request.max_retries is None else request.max_retries,
-            delays_ms=[round(seconds * 1000) for seconds in delays],
-            elsewhere=int(request.retry_elsewhere is not False),
-            keep_completed_ms=round(self._settings.keep_completed_seconds * 1000)
-            if keep is None
-            else keep,
-            keep_failed_ms=round(self._settings.keep_failed_seconds * 1000)
-            if keep is None
-            else keep,
-        )
-
 
 _INHERITED = (
     "priority", "type", "customer", "service", "strict", "shape", "workflow", "timeout_ms", "accept_ms",
@@ -381,45 +277,3 @@ def _answer(result: list[Any], prepared: Prepared) -> Submitted:
         raise InvalidField.at(pointer + result[1], "the time has passed already")
     _, job_id, status, position, created = result
     return Submitted(job_id, status, position or None, None, rfc3339(created) or "")
-
-
-def _short(seconds: float) -> float | int:
-    return int(seconds) if seconds == int(seconds) else seconds
-
-
-def _dependencies(request: JobRequest, refs: dict[str, str], pointer: str) -> list[str]:
-    found: dict[str, None] = {}
-    for index, name in enumerate(request.depends_on or []):
-        if name.startswith("#"):
-            if name[1:] not in refs or refs[name[1:]] == refs.get(request.ref or ""):
-                raise InvalidField.at(
-                    f"{pointer}/depends_on/{index}", f"no earlier item has the ref {name[1:]!r}"
-                )
-            name = refs[name[1:]]
-        found[name] = None
-    return list(found)
-
-
-def _metadata(request: JobRequest, pointer: str) -> dict[str, str]:
-    metadata = request.metadata or {}
-    if len(metadata) > METADATA_PAIRS:
-        raise InvalidField.at(
-            f"{pointer}/metadata", f"{len(metadata)} pairs; at most {METADATA_PAIRS}"
-        )
-    for name, value in metadata.items():
-        if len(name.encode()) + len(value.encode()) > METADATA_BYTES:
-            raise InvalidField.at(
-                f"{pointer}/metadata/{name}", f"a pair holds at most {METADATA_BYTES} bytes"
-            )
-    return metadata
-
-
-def _inputs(request: JobRequest, pointer: str) -> dict[str, InputFile]:
-    inputs: dict[str, InputFile] = {}
-    for name, where in (request.inputs or {}).items():
-        if not where.startswith("https://"):
-            raise InvalidField.at(
-                f"{pointer}/inputs/{name}", f"{where!r}: an https URL is expected"
-            )
-        inputs[name] = InputFile(where)
-    return inputs

@@ -5,7 +5,7 @@
 -- returns  { ok, {}, 0 }, or no_dataset
 -- emits    settings_changed
 -- includes keys, record, open_data, commit, answer
-local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
+local prefix = KEYS[1]
 -- @include keys
 -- @include record
 -- @include open_data
@@ -18,4 +18,4 @@ if not data then
 end
 local changes = new_changes(data)
 changes.worker_events[1] = { "", "settings_changed", "", "" }
-return answer(changes, args, commit(changes))
+return answer(changes, {}, commit(changes))

@@ -23,7 +23,7 @@ load_customers(changes, { name })
 local customer = changes.customers[name]
 for i, field in ipairs({ C.weight, C.max_active, C.max_queued }) do
   if args[i + 1] ~= "" then
-    customer[field] = args[i + 1]
+    customer[field] = math.floor(args[i + 1])
   end
 end
 changes.told_customers[name] = true

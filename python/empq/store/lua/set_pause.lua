@@ -21,6 +21,10 @@ end
 if pause == "" and redis.call("HEXISTS", KEY.pauses, id) == 0 then
   return cmsgpack.pack({ "not_found", {} })
 end
+if pause ~= "" then
+  local stated = cjson.decode(pause) -- raises before anything is written
+  assert(stated.scope .. stated.name)
+end
 local changes = new_changes(data)
 if pause == "" then
   redis.call("HDEL", KEY.pauses, id)
