@@ -17,7 +17,8 @@ from tests.support.redis_server import RedisServer
 
 @pytest.fixture
 async def own_server() -> AsyncIterator[RedisServer]:
-    server = RedisServer().start()
+    # everysec may put a write off while a sync is under way, and a kill then loses it
+    server = RedisServer("--appendfsync", "always").start()
     yield server
     server.stop()
 

@@ -57,7 +57,7 @@ _REQUIREMENTS = {
     "timeout_minutes": Reason("stops jobs before {} minutes", "stop jobs before {} minutes"),
 }
 _JOINED = {"compliance": " and "}
-_STANDINGS = {
+STANDINGS = {
     "slots": Reason("has no free slot", "have no free slot"),
     "draining": Reason("is draining", "are draining", "is draining, so takes none of {}"),
     "paused": Reason("is paused for it", "are paused for it", "is paused for {}"),
@@ -145,7 +145,7 @@ def _reasons(
     for rule in rules:
         path = parse_rule(rule)
         if not path.is_requirement:
-            yield _STANDINGS[rule]
+            yield STANDINGS[rule]
         elif path.unwanted:
             name = as_sent(rule, required)
             yield Reason(f"is excluded by {name}", f"are excluded by {name}")
