@@ -45,6 +45,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             description="accept_timeout_seconds of jobs that state none; kept with the data (default 30)"
         ),
     ] = None
+    durability: Annotated[
+        Literal["fast", "safe", "strict"] | None,
+        Meta(
+            description="when an answer says done: after the script, once a replica has it too, or once it is on disk too (default: safe where Redis has replicas, else fast)"
+        ),
+    ] = None
     artifacts: Annotated[
         str | None,
         Meta(

@@ -169,9 +169,7 @@ class Submissions:
         for item in chunk:
             self._announce(item)
         args = [[item.job for item in chunk], list(shapes.items()), int(partial), identity, digest]
-        token, results = await self._store.calls.run(
-            "submit_jobs", args, [item.envelope for item in chunk]
-        )
+        token, results = await self._store.submit.run(args, [item.envelope for item in chunk])
         if token == "idempotency_mismatch":
             raise IdempotencyMismatch("this Idempotency-Key was used with another body")
         if token == "refused":  # nothing is stored; the first fault is told
@@ -350,8 +348,11 @@ def _answer(result: list[Any], prepared: Prepared) -> Submitted:
         raise UnknownDependency(f"{where}: {detail}", errors=(FieldError(where, detail),))
     if result[0] != "ok":
         raise InvalidField.at(pointer + result[1], "the time has passed already")
-    _, job_id, status, position, created = result
-    return Submitted(job_id, status, position or None, None, rfc3339(created) or "")
+    _, job_id, status, position, created, *kept = result
+    answer = Submitted(job_id, status, position or None, None, rfc3339(created) or "")
+    if kept:
+        answer.durable = False
+    return answer
 
 
 def _short(seconds: float) -> float | int:

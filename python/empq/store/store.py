@@ -12,8 +12,9 @@ from redis.asyncio.connection import AbstractConnection
 from empq.errors import StartRefused
 from empq.settings import DEFAULT_ACCEPT_SECONDS, DEFAULT_LEASE_SECONDS, Settings, without_password
 from empq.store import record, scripts
-from empq.store.calls import MOST_ITEMS, Batch, ScriptCalls, Tick
+from empq.store.calls import MOST_ITEMS, Batch, Reply, ScriptCalls, Tick
 from empq.store.connection import ask, check_server, connection_factory, refusal
+from empq.store.durability import Barrier, Plan, resolve
 from empq.store.keys import key
 from empq.store.round_trips import RoundTrips
 
@@ -53,7 +54,16 @@ class SubmitBatch(Batch):
     async def call(self, items: list[Any], texts: list[bytes]) -> list[Any]:
         shapes = dict(shape for _, shape in items)
         args = [[job for job, _ in items], list(shapes.items()), 1, "", ""]
-        return (await self._calls.run(self._name, args, texts))[1]
+        return (await self.run(args, texts))[1]
+
+    async def run(self, args: list[Any], texts: list[bytes]) -> Reply:
+        """The script's reply; a job that is stored, but not as safely as was asked for, says so by a last False."""
+        reply = await self._calls.run(self._name, args, texts)
+        if not await self._calls.is_kept():
+            for result in reply[1]:
+                if result[0] == "ok":
+                    result.append(False)
+        return reply
 
 
 class ClaimBatch(Batch):
@@ -86,13 +96,15 @@ class Store:
         self.submit = SubmitBatch(self.calls, tick)
         self.accept = Batch(self.calls, tick, "accept_jobs")
         self.progress = Batch(self.calls, tick, "progress_jobs")
-        self.complete = Batch(self.calls, tick, "complete_jobs")
-        self.fail = Batch(self.calls, tick, "fail_jobs")
-        self.release = Batch(self.calls, tick, "release_jobs")
-        self.cancel = Batch(self.calls, tick, "cancel_jobs")
-        self.reprioritise = Batch(self.calls, tick, "reprioritise_jobs")
+        self.complete = Batch(self.calls, tick, "complete_jobs", is_ack=True)
+        self.fail = Batch(self.calls, tick, "fail_jobs", is_ack=True)
+        self.release = Batch(self.calls, tick, "release_jobs", is_ack=True)
+        self.cancel = Batch(self.calls, tick, "cancel_jobs", is_ack=True)
+        self.reprioritise = Batch(self.calls, tick, "reprioritise_jobs", is_ack=True)
         self.heartbeat = Batch(self.calls, tick, "heartbeat_workers")
         self.claim = ClaimBatch(self.calls, tick)
+        self.durability = Plan("fast", None)
+        self.barrier: Barrier | None = None
 
     async def _prepare(self, connection: AbstractConnection) -> None:
         for name in scripts.names():
@@ -106,6 +118,7 @@ class Store:
             try:
                 await connection.connect()
                 await check_server(connection, url)
+                self.durability = await resolve(connection, self._settings.durability)
             finally:
                 await connection.disconnect(nowait=True)
             await self.round_trips.open()
@@ -116,7 +129,17 @@ class Store:
             raise refusal(error, url) or StartRefused(
                 f"cannot reach Redis at {without_password(url)}: {error}. Start one (`redis-server`), name it with --redis, or use `empq up`"
             ) from None
-        return await self._open_dataset()
+        dataset = await self._open_dataset()
+        self.calls.dataset_id = dataset.id.encode()
+        await self._open_barrier()
+        return dataset
+
+    async def _open_barrier(self) -> None:
+        if self.durability.wait:
+            self.barrier = Barrier(RoundTrips(self.make_connection, self._prepare), self.durability)
+            self.barrier.calls.dataset_id = self.calls.dataset_id
+            await self.barrier.open()
+            self.calls.kept = self.barrier.kept
 
     async def _open_dataset(self) -> Dataset:
         stated = (
@@ -142,7 +165,9 @@ class Store:
         return Dataset(identifier, epoch, number, kept["lease_ms"], kept["accept_ms"])
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connections."""
+        if self.barrier:
+            await self.barrier.close()
         await self.round_trips.close()
 
     async def command(self, *command: Any) -> Any:

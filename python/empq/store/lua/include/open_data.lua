@@ -3,8 +3,9 @@
 -- The lease clock L goes on by what has passed on Redis time, 0 to lease/6 a step; after a gap over lease/2
 -- nothing expires until L has gone on by one lease, so neither an outage nor a clock jump expires anybody.
 local function open_data()
-  local read = redis.call("HMGET", KEY.dataset, "number", "sequence", "clock", "clock_at", "grace_until", "lease_ms", "epoch")
-  if not read[1] then
+  local read = redis.call("HMGET", KEY.dataset, "number", "sequence", "clock", "clock_at", "grace_until", "lease_ms", "epoch", "id")
+  -- the last argument names the data set that the caller means ("": any)
+  if not read[1] or (ARGV[#ARGV] ~= "" and ARGV[#ARGV] ~= read[8]) then
     return nil
   end
   local now = now_ms()
