@@ -66,6 +66,15 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     change_settings: Annotated[
         bool, Meta(description="write stated lease_seconds and accept_seconds to the data")
     ] = False
+    data: Annotated[
+        str | None,
+        Meta(
+            description="folder in which a hub notes which data set it serves, so that it refuses an emptied or foreign Redis after a restart"
+        ),
+    ] = None
+    accept_dataset: Annotated[
+        bool, Meta(description="serve the data set that is there, whatever --data has noted")
+    ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log line")
     ] = "info"

@@ -59,7 +59,9 @@ async def populate(store: Store) -> dict[str, list[Any]]:
         "reprioritise_jobs": [[["a", 5], ["queued", 5]]],
         "settle_dependants": [10],
         "submit_jobs": [packed, [[jobs.BASE, "{}"]], 1, "key", "digest"],
-        "open_dataset": ["id", [["lease_ms", "", "3000"]], 0],
+        "begin_epoch": [2**20, 1],
+        "mark_kept": [1],
+        "open_dataset": ["id", [["lease_ms", "", "3000"]], 0, ""],
     }
 
 

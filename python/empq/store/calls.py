@@ -25,6 +25,10 @@ encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder().decode
 
 Reply = list[Any]
+FOREIGN = (
+    "Redis does not hold this hub's data set any more: it was emptied or replaced. Put the data back, "
+    "or restart every hub (with --accept-dataset where it has --data) to go on with what is there"
+)
 
 
 class _Numbered(msgspec.Struct, array_like=True):
@@ -50,6 +54,8 @@ class ScriptCalls:
         #: whether all up to a log entry is as safe as the durability asked for
         self.kept: Callable[[int], Awaitable[bool]] | None = None
         self._number = 0
+        #: whether the last call met another data set, or none
+        self.is_foreign = False
 
     async def run(self, name: str, args: Any, texts: Sequence[bytes] = ()) -> Reply:
         """One call; the reply's token is "ok", "replayed", "refused" or an error's code.
@@ -86,11 +92,9 @@ class ScriptCalls:
         """A reply's token and results; its index part goes to `on_entry`."""
         parts = answer if isinstance(answer, list) else [answer]
         reply: Reply = decode(parts[0])
-        if reply[0] == "no_dataset":
-            raise Unavailable(
-                "Redis does not hold this hub's data set any more: it was emptied or replaced. Put the data back, "
-                "or restart every hub (with --accept-dataset where it has --data) to go on with what is there"
-            )
+        self.is_foreign = reply[0] == "no_dataset"
+        if self.is_foreign:
+            raise Unavailable(FOREIGN)
         if reply[0] == "stale_index":
             raise NotReady("this hub's index is behind; try again")
         if tell and len(parts) > 1 and parts[1]:

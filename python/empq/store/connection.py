@@ -99,7 +99,11 @@ async def check_server(connection: AbstractConnection, url: str) -> None:
 
 async def info(connection: AbstractConnection, section: str) -> dict[str, str]:
     """One section of INFO, by name."""
-    reply: bytes = await ask(connection, "INFO", section)
+    return parse_info(await ask(connection, "INFO", section))
+
+
+def parse_info(reply: bytes) -> dict[str, str]:
+    """INFO's lines by name."""
     lines = (line.partition(":") for line in reply.decode().splitlines())
     return {name: value for name, separator, value in lines if separator}
 

@@ -1,6 +1,6 @@
 """When a change counts as kept: after its script, on a replica too, or on disk too (EMPQ_DURABILITY).
 
-A barrier is a write and a WAIT or WAITAOF on a connection of its own: what was written before it is as safe as
+A barrier is a write and a WAIT on a connection of its own: what was written before it is as safe as
 it is, and nobody's calls queue behind the wait. All who ask while one is under way share the next.
 What each mode survives, measured: docs/reliability.md.
 """
@@ -22,7 +22,7 @@ from empq.store.round_trips import RoundTrips
 logger = logging.getLogger(__name__)
 
 Mode = Literal["fast", "safe", "strict"]
-REPLICA_MS, DISK_MS = 200, 3000
+REPLICA_MS = 200
 
 
 class Plan(NamedTuple):
@@ -35,7 +35,7 @@ class Plan(NamedTuple):
 async def resolve(connection: AbstractConnection, stated: Mode | None) -> Plan:
     """Which mode this server can keep; safe where nothing is stated and it has replicas.
 
-    Raises StartRefused where strict is asked of a server that cannot tell what is on its disk.
+    Raises StartRefused where strict is asked of a server that does not sync before it answers.
     """
     replicas = int((await info(connection, "replication")).get("connected_slaves", 0))
     mode: Mode = stated or ("safe" if replicas else "fast")
@@ -47,30 +47,21 @@ async def resolve(connection: AbstractConnection, stated: Mode | None) -> Plan:
                 "durability safe, and Redis has no replica: every answer will say durable: false"
             )
         return Plan(mode, ("WAIT", 1, REPLICA_MS))
-    if (await info(connection, "persistence")).get("aof_enabled") != "1":
+    if not await _syncs_before_answers(connection):
         raise StartRefused(
-            "durability strict needs Redis' append-only file: set `appendonly yes`, or state safe or fast"
+            "durability strict needs a Redis that syncs before it answers: set `appendonly yes` and "
+            "`appendfsync always`, or state safe or fast"
         )
-    wanted = 1 if replicas else 0
-    if await _knows_waitaof(connection):
-        return Plan(mode, ("WAITAOF", 1, wanted, DISK_MS))
-    if await _always_fsyncs(connection):
-        return Plan(mode, ("WAIT", 1, REPLICA_MS) if wanted else None)
-    raise StartRefused(
-        "durability strict needs WAITAOF (Redis >= 7.2 or Valkey) or `appendfsync always`; "
-        "set that, or state safe or fast"
-    )
+    return Plan(mode, ("WAIT", 1, REPLICA_MS) if replicas else None)
 
 
-async def _knows_waitaof(connection: AbstractConnection) -> bool:
-    return bool((await ask(connection, "COMMAND", "INFO", "WAITAOF"))[0])
-
-
-async def _always_fsyncs(connection: AbstractConnection) -> bool:
+async def _syncs_before_answers(connection: AbstractConnection) -> bool:
+    # Not WAITAOF: under everysec some servers say yes before they have synced (redis/redis#13793; Valkey 9.1 too).
     try:
-        return (await ask(connection, "CONFIG", "GET", "appendfsync"))[1:] == [b"always"]
+        answer = await ask(connection, "CONFIG", "GET", "append*")
     except ResponseError:  # a managed Redis may not let itself be asked
         return False
+    return {b"yes", b"always"} <= set(answer[1::2])
 
 
 class Barrier:
@@ -115,12 +106,9 @@ class Barrier:
         """A write after all that is asked for, then the wait, on one connection: it waits for its own writes."""
         try:
             token = (await self.calls.run("mark_kept", [number]))[0]
-            reached = await self._round_trips.call(*self._wait)
+            replicas = await self._round_trips.call(*self._wait)
         except EmpqError as error:
             logger.debug("barrier: %s", error)
             return False
-        if token != "ok":  # the server went back behind what was acknowledged to us
-            return False
-        if isinstance(reached, int):
-            return reached >= self._wait[1]
-        return all(int(a) >= b for a, b in zip(reached, self._wait[1:3], strict=True))
+        # not ok: the server went back behind what it had acknowledged to us
+        return token == "ok" and replicas >= self._wait[1]

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import msgspec
 from redis.asyncio.connection import AbstractConnection
 
-from empq.errors import StartRefused
+from empq.errors import StartRefused, Unavailable
 from empq.settings import DEFAULT_ACCEPT_SECONDS, DEFAULT_LEASE_SECONDS, Settings, without_password
 from empq.store import record, scripts
-from empq.store.calls import MOST_ITEMS, Batch, Reply, ScriptCalls, Tick
-from empq.store.connection import ask, check_server, connection_factory, refusal
+from empq.store.calls import FOREIGN, MOST_ITEMS, Batch, Reply, ScriptCalls, Tick
+from empq.store.connection import ask, check_server, connection_factory, parse_info, refusal
 from empq.store.durability import Barrier, Plan, resolve
 from empq.store.keys import key
 from empq.store.round_trips import RoundTrips
@@ -110,8 +110,11 @@ class Store:
         for name in scripts.names():
             await ask(connection, "SCRIPT", "LOAD", scripts.load(name).text)
 
-    async def open(self) -> Dataset:
-        """Connects, checks the server, opens the data set. Raises StartRefused with a sentence."""
+    async def open(self, expected: str = "") -> Dataset:
+        """Connects, checks the server, opens the data set, which must be the `expected` one where that is stated.
+
+        Raises StartRefused with a sentence.
+        """
         url = self._settings.redis_url
         try:
             connection = self.make_connection()
@@ -129,7 +132,7 @@ class Store:
             raise refusal(error, url) or StartRefused(
                 f"cannot reach Redis at {without_password(url)}: {error}. Start one (`redis-server`), name it with --redis, or use `empq up`"
             ) from None
-        dataset = await self._open_dataset()
+        dataset = await self._open_dataset(expected)
         self.calls.dataset_id = dataset.id.encode()
         await self._open_barrier()
         return dataset
@@ -141,7 +144,7 @@ class Store:
             await self.barrier.open()
             self.calls.kept = self.barrier.kept
 
-    async def _open_dataset(self) -> Dataset:
+    async def _open_dataset(self, expected: str) -> Dataset:
         stated = (
             ("lease_ms", self._settings.lease_seconds, DEFAULT_LEASE_SECONDS),
             ("accept_ms", self._settings.accept_seconds, DEFAULT_ACCEPT_SECONDS),
@@ -151,8 +154,15 @@ class Store:
             for name, value, default in stated
         ]
         token, answer, *_ = await self.calls.run(
-            "open_dataset", [secrets.token_hex(16), rows, int(self._settings.change_settings)]
+            "open_dataset",
+            [secrets.token_hex(16), rows, int(self._settings.change_settings), expected],
         )
+        if token == "other_dataset":
+            found = f"data set {answer[0]}" if answer[0] else "no empq data"
+            raise StartRefused(
+                f"{without_password(self._settings.redis_url)} holds {found}, and this hub has served data set {expected} "
+                "before: Redis was emptied or replaced. Put the data back, or start once with --accept-dataset"
+            )
         if token == "settings_differ":
             name, kept, wanted = answer
             setting = name.removesuffix("_ms") + "_seconds"
@@ -171,8 +181,21 @@ class Store:
         await self.round_trips.close()
 
     async def command(self, *command: Any) -> Any:
-        """One plain read."""
+        """One plain read; refused while Redis holds another data set, which would look like "no jobs"."""
+        if self.calls.is_foreign:
+            raise Unavailable(FOREIGN)
         return await self.round_trips.call(*command)
+
+    async def on_disk(self) -> str:
+        """A word on what Redis' append-only file has: the same word twice, over a second apart, and all before is synced."""
+        fields = await self.information("persistence")
+        quiet = fields.get("aof_buffer_length") == fields.get("aof_pending_bio_fsync") == "0"
+        written = quiet and fields.get("aof_last_write_status") == "ok"
+        return f"delayed {fields['aof_delayed_fsync']}" if written else ""
+
+    async def information(self, section: str) -> dict[str, str]:
+        """One section of INFO."""
+        return parse_info(await self.command("INFO", section))
 
     async def jobs(self, ids: Sequence[str]) -> list[record.JobRecord | None]:
         """Records by id, None where there is none."""

@@ -1,4 +1,4 @@
--- mark_kept: a write behind entry `number`, for the WAIT or WAITAOF that follows it on the same connection.
+-- mark_kept: a write behind entry `number`, for the WAIT that follows it on the same connection.
 -- moves    nothing
 -- keys     prefix
 -- args     { number }
