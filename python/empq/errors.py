@@ -155,6 +155,10 @@ class Unavailable(EmpqError):
     code = "unavailable"
 
 
+class NotDurable(Unavailable):
+    """The change is made, but its durability was not confirmed in time; a repeat is harmless."""
+
+
 class NotReady(EmpqError):
     """The hub is starting: its index is not complete yet."""
 

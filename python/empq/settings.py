@@ -69,6 +69,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             description="seven weights of the score that sum to 100: service,hardware,load,isolation,performance,location,cost; kept with the data (default 35,25,15,10,5,5,5)"
         ),
     ] = None
+    durability: Annotated[
+        Literal["fast", "safe", "strict"] | None,
+        Meta(
+            description="when an answer says done: after the script, once a replica has it too, or once it is on disk too (default: safe where Redis has replicas, else fast)"
+        ),
+    ] = None
     artifacts: Annotated[
         str | None,
         Meta(
@@ -83,6 +89,15 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     ] = 604_800
     change_settings: Annotated[
         bool, Meta(description="write the stated settings that are kept with the data")
+    ] = False
+    data: Annotated[
+        str | None,
+        Meta(
+            description="folder in which a hub notes which data set it serves, so that it refuses an emptied or foreign Redis after a restart"
+        ),
+    ] = None
+    accept_dataset: Annotated[
+        bool, Meta(description="serve the data set that is there, whatever --data has noted")
     ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log line")

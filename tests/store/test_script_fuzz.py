@@ -60,10 +60,13 @@ async def populate(store: Store) -> dict[str, list[Any]]:
         "reprioritise_jobs": [[["a", 5], ["queued", 5]]],
         "settle_dependants": [10],
         "submit_jobs": [packed, [[jobs.BASE, "{}"]], 1, "key", "digest", [["acme", 2]], 0],
+        "begin_epoch": [2**20, 1],
+        "mark_kept": [1],
         "open_dataset": [
             "id",
             [["lease_ms", "", "3000"], ["order", "", "fifo"], ["ageing_ms", "", "0"]],
             0,
+            "",
         ],
         "set_customer": ["acme", 2, 10, ""],
         "set_pause": ["pause-1", '{"id":"pause-1","scope":"type","name":"t"}'],

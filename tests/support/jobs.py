@@ -18,15 +18,21 @@ async def submit(
 ) -> None:
     """Stores jobs under these ids; raises where one is refused."""
     for name in names:
-        values: dict[str, Any] = {
-            "type": "render", "customer": "acme", "service": "comfyui", "shape": BASE, "timeout_ms": 60_000,
-            "accept_ms": 10_000, "delays_ms": [5000], "keep_completed_ms": 60_000, "keep_failed_ms": 60_000, **fields,
-        }  # fmt: skip
-        job = NewJob(name, JobRecord(**values), list(depends_on), delay_ms)
-        result = await store.submit.add(
-            (job, Shape(BASE, "{}")), b'0000000200000001{}{,"payload":1}'
-        )
-        assert result[0] == "ok", result
+        await is_kept(store, name, depends_on=depends_on, delay_ms=delay_ms, **fields)
+
+
+async def is_kept(
+    store: Store, name: str, depends_on: tuple[str, ...] = (), delay_ms: int = 0, **fields: Any
+) -> bool:
+    """Stores a job; whether it is as safe as the store's durability asks for."""
+    values: dict[str, Any] = {
+        "type": "render", "customer": "acme", "service": "comfyui", "shape": BASE, "timeout_ms": 60_000,
+        "accept_ms": 10_000, "delays_ms": [5000], "keep_completed_ms": 60_000, "keep_failed_ms": 60_000, **fields,
+    }  # fmt: skip
+    job = NewJob(name, JobRecord(**values), list(depends_on), delay_ms)
+    result = await store.submit.add((job, Shape(BASE, "{}")), b'0000000200000001{}{,"payload":1}')
+    assert result[0] == "ok", result
+    return result[-1] is not False
 
 
 async def register(store: Store, worker: str = "w1", slots: int = 4, **limits: Any) -> int:

@@ -41,6 +41,7 @@ class RedisServer:
                 "--maxmemory-policy", "noeviction", "--loglevel", "warning", *self._options,
             ],
             stdout=subprocess.DEVNULL,
+            env=self.environment(),
         )  # fmt: skip
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -49,6 +50,10 @@ class RedisServer:
             if self._answers():
                 return self
         raise AssertionError("the server does not answer")
+
+    def environment(self) -> dict[str, str] | None:
+        """The server's environment; None: this process' own."""
+        return None
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as link:

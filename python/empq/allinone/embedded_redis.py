@@ -53,6 +53,8 @@ class EmbeddedRedis:
         self._owner: int | None = None
         self._users: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        #: whether each write is synced before it is answered, not once a second
+        self.syncs_always = False
 
     def __enter__(self) -> EmbeddedRedis:
         self.start()
@@ -156,7 +158,11 @@ class EmbeddedRedis:
         log, config = self.folder / "redis.log", self.folder / "redis.conf"
         with suppress(FileNotFoundError):
             log.replace(self.folder / "redis.log.1")
-        config.write_text(configuration(self.folder, self.socket, log, self.maxmemory))
+        config.write_text(
+            configuration(
+                self.folder, self.socket, log, self.maxmemory, syncs_always=self.syncs_always
+            )
+        )
         self._process = subprocess.Popen(
             (str(server_binary()), str(config)),
             stdin=subprocess.DEVNULL,

@@ -73,8 +73,10 @@ def socket_folder(data: Path) -> Path:
     raise StartRefused(f"no folder with a short enough path for the socket of {data}")
 
 
-def configuration(data: Path, socket: Path, log: Path, maxmemory: int) -> str:
-    """The text of redis.conf: private, durable to a second, and never evicting."""
+def configuration(
+    data: Path, socket: Path, log: Path, maxmemory: int, *, syncs_always: bool
+) -> str:
+    """The text of redis.conf: private, durable to a second or at once, and never evicting."""
     return "\n".join(
         (
             "# Written by `empq up` at each start; changes are lost.",
@@ -85,7 +87,7 @@ def configuration(data: Path, socket: Path, log: Path, maxmemory: int) -> str:
             f"dir {_quoted(data)}",
             f"logfile {_quoted(log)}",
             "appendonly yes",
-            "appendfsync everysec",
+            f"appendfsync {'always' if syncs_always else 'everysec'}",
             'save ""',
             f"maxmemory {maxmemory}",
             "maxmemory-policy noeviction",

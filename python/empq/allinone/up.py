@@ -39,6 +39,8 @@ class Plan(NamedTuple):
     workers: int
     key: str | None
     artifacts: str
+    is_strict: bool
+    accept_dataset: bool
 
     @property
     def address(self) -> str:
@@ -46,16 +48,25 @@ class Plan(NamedTuple):
         return address(self.host, self.port)
 
 
-def run(data: Path | None, workers: int, host: str | None, port: int | None, no_auth: bool) -> int:
+def run(
+    data: Path | None,
+    workers: int,
+    host: str | None,
+    port: int | None,
+    no_auth: bool,
+    accept_dataset: bool = False,
+) -> int:
     """Runs until Ctrl-C or SIGTERM; None = what settings say. Raises StartRefused."""
     redis = EmbeddedRedis(data or default_data_folder())
     with ended_by_sigterm():
         redis.claim()
         try:
+            stated = {"host": host, "port": port, "no_auth": no_auth or None}
             plan = _plan(
-                redis.folder, workers, {"host": host, "port": port, "no_auth": no_auth or None}
+                redis.folder, workers, {**stated, "accept_dataset": accept_dataset or None}
             )
             require_free_port(plan.host, plan.port)
+            redis.syncs_always = plan.is_strict
             redis.start()
             return asyncio.run(_Up(plan, redis).run())
         finally:
@@ -136,7 +147,8 @@ def _plan(data: Path, workers: int, flags: Mapping[str, object]) -> Plan:
     artifacts = settings.artifacts or (data / "artifacts").as_uri()
     key = None if settings.no_auth else settings.admin_key or kept_key(data)
     port = settings.port or free_port()
-    return Plan(data, settings.host, port, workers, key, artifacts)
+    strict = settings.durability == "strict"
+    return Plan(data, settings.host, port, workers, key, artifacts, strict, settings.accept_dataset)
 
 
 class _Up:
@@ -230,7 +242,17 @@ class _Up:
         plan = self.plan
         stated = ("--redis", self.redis.url, "--host", plan.host, "--port", str(plan.port))
         auth = () if plan.key is not None else ("--no-auth",)
-        return ("hub", *stated, "--artifacts", plan.artifacts, *auth)
+        accept = ("--accept-dataset",) if plan.accept_dataset else ()
+        return (
+            "hub",
+            *stated,
+            "--artifacts",
+            plan.artifacts,
+            "--data",
+            str(plan.data),
+            *auth,
+            *accept,
+        )
 
     def _worker(self, number: int) -> Child:
         name = f"sim-{number}"

@@ -38,6 +38,12 @@ def up(
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Ask for no key; loopback addresses only.")
     ] = False,
+    accept_dataset: Annotated[
+        bool,
+        typer.Option(
+            "--accept-dataset", help="Go on with the data that is there, whatever was there before."
+        ),
+    ] = False,
 ) -> None:
     """Run Redis, a hub and simulated workers in one go; data survives a restart.
 
@@ -45,7 +51,7 @@ def up(
     """
     from empq.allinone.up import run
 
-    raise typer.Exit(run(data, workers, host, port, no_auth))
+    raise typer.Exit(run(data, workers, host, port, no_auth, accept_dataset))
 
 
 def hub(ctx: typer.Context) -> None:

@@ -47,10 +47,13 @@ class EventFeed:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.number = 0
+        self.number, self.epoch = 0, 0
+        self._last = b""  # what entry `number` says, where this hub has read it
         self._is_whole = True
         self._log_connection: AbstractConnection | None = None
         self._closing: set[asyncio.Future[None]] = set()
+        #: entries that this hub had seen and that were gone when Redis came back
+        self.lost = 0
         self.on_index: Callable[[Sequence[bytes], int], None] = lambda parts, number: None
         self.on_jobs: Callable[[Sequence[LogRow | ProgressRow]], None] = lambda rows: None
         self.on_workers: Callable[[list[WorkerEvent]], None] = lambda events: None
@@ -80,13 +83,16 @@ class EventFeed:
     async def _keep(
         self, what: str, follow: Callable[[AbstractConnection], Awaitable[None]]
     ) -> None:
+        told = ""
         while True:
             connection = self._store.make_connection()
             try:
                 await connection.connect()
                 await follow(connection)
             except (OSError, RedisError, TimeoutError, EmpqError) as error:
-                logger.warning("feed of the %s broke: %s", what, error)
+                if str(error) != told:  # once, not twice a second
+                    logger.warning("feed of the %s broke: %s", what, error)
+                told = str(error)
             except Exception:
                 # A hub must not go on with a feed that has stopped: begin again, from a rebuilt index.
                 logger.exception("feed of the %s failed", what)
@@ -101,7 +107,7 @@ class EventFeed:
         self._log_connection = connection
         if not self._is_whole:
             await self._rebuild()
-        await self._check_not_behind(connection)
+        await self._check_same_log(connection)
         while True:
             self.following.set()
             reply = await ask(
@@ -116,7 +122,7 @@ class EventFeed:
                 f"{self.number}-0",
             )
             if not reply:
-                await self._check_not_behind(connection)
+                await self._check_same_log(connection)
                 continue
             entries = reply[0][1]
             if int(entries[0][0].partition(b"-")[0]) != self.number + 1:
@@ -127,28 +133,49 @@ class EventFeed:
                 )
                 await self._rebuild()
                 continue
-            self._hand_out([fields for _, fields in entries])
+            if not self._hand_out([fields for _, fields in entries]):
+                await self._rebuild()
 
     async def _rebuild(self) -> None:
         """Until it has succeeded, nothing else is followed."""
         self._is_whole = False
-        self.number = await self.on_gap()
+        epoch = int(await self._store.command("HGET", key("dataset"), "epoch") or 0)
+        self.number, self._last = await self.on_gap(), b""
+        self.epoch = epoch  # where it has changed since, the next entry tells
         self._is_whole = True
 
-    async def _check_not_behind(self, connection: AbstractConnection) -> None:
-        """A data set whose number is below ours was rolled back or emptied."""
-        number = await ask(connection, "HGET", key("dataset"), "number")
-        if number is not None and int(number) < self.number:
+    async def _check_same_log(self, connection: AbstractConnection) -> None:
+        """Redis may have come back with less than this hub has seen: then a new epoch begins, for every hub."""
+        found = await ask(connection, "HMGET", key("dataset"), "number", "epoch")
+        if found[0] is None:
+            return  # emptied: every call says so
+        number, epoch = int(found[0]), int(found[1])
+        if number < self.number or not await self._is_same_entry(connection):
+            lost = max(0, self.number - number)
+            self.lost += lost
             logger.error(
-                "the log is shorter (%d) than what this hub has seen (%d): rebuilding",
-                int(number),
+                "Redis came back without what this hub had seen: the log ends at %d, %d was seen (%d entries gone, "
+                "with the changes that they told of); all indexes are read anew",
+                number,
                 self.number,
+                lost,
             )
+            await self._store.calls.run("begin_epoch", [self.number, self.epoch])
+            await self._rebuild()
+        elif epoch != self.epoch:
             await self._rebuild()
 
-    def _hand_out(self, entries: list[list[bytes]]) -> None:
+    async def _is_same_entry(self, connection: AbstractConnection) -> bool:
+        """Whether the last entry read still says the same; others may have written that number again."""
+        at = f"{self.number}-0"
+        found = await ask(connection, "XRANGE", key("events"), at, at)
+        return not found or not self._last or found[0][1][3] == self._last
+
+    def _hand_out(self, entries: list[list[bytes]]) -> bool:
+        """False where another epoch has begun: then the index is to be read anew."""
         decoded = [_decode_entry(fields[3]) for fields in entries]
-        self.number = decoded[-1].number
+        is_same = decoded[-1].epoch == self.epoch
+        self.number, self._last = decoded[-1].number, entries[-1][3]
         self.on_index([fields[1] for fields in entries], self.number)
         workers = [event for entry in decoded for event in entry.workers]
         if workers:
@@ -156,6 +183,7 @@ class EventFeed:
         jobs = [row for entry in decoded for row in entry.jobs]
         if jobs:
             self.on_jobs(jobs)
+        return is_same
 
     async def _follow_progress(self, connection: AbstractConnection) -> None:
         await connection.send_packed_command(

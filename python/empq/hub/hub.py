@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from empq.broker.index_keeper import IndexKeeper
 from empq.broker.unmet_demand import UnmetDemand
 from empq.feed.event_feed import EventFeed
 from empq.hub.background import BackgroundService
+from empq.hub.known_data import KnownData
 from empq.hub.policies import Policies
 from empq.matching.implementation import make_matcher
 from empq.notify.metrics import Metrics
@@ -43,7 +45,7 @@ from empq.store.store import Store
 logger = logging.getLogger(__name__)
 
 DEFAULT_ARTIFACTS = ".local/share/empq/artifacts"
-PROMOTE_SECONDS, SETTLE_SECONDS, JANITOR_SECONDS = 0.1, 1.0, 2.0
+PROMOTE_SECONDS, SETTLE_SECONDS, JANITOR_SECONDS, NOTE_SECONDS = 0.1, 1.0, 2.0, 3.0
 
 
 class Hub:
@@ -58,7 +60,8 @@ class Hub:
     async def start(self) -> Services:
         """Everything in order. Raises StartRefused with a sentence."""
         settings, store = self._settings, self._store
-        dataset = await store.open()
+        known = KnownData(settings)
+        dataset = await store.open(known.expected())
         keeper = IndexKeeper(store, lambda: make_matcher(settings.matcher))
         artifacts = FileStore.at(settings.artifacts or f"file://{Path.home() / DEFAULT_ARTIFACTS}")
         transitions, unmet = Transitions(store), UnmetDemand(store, keeper)
@@ -95,9 +98,14 @@ class Hub:
         policies = Policies(store, keeper, broker, services.submissions)
         policies.adopt(dataset)
         self._feed.on_workers = _both(registry.hear_workers, policies.hear)
-        self._feed.number = await keeper.rebuild()
+        self._feed.number, self._feed.epoch = await keeper.rebuild(), dataset.epoch
         self._run(self._feed.run())
-        for role in (*roles, BackgroundService("sweep", SWEEP_SECONDS, broker.sweep, LIMIT)):
+        note = partial(known.note, store, dataset.id)
+        for role in (
+            *roles,
+            BackgroundService("sweep", SWEEP_SECONDS, broker.sweep, LIMIT),
+            BackgroundService("note data set", NOTE_SECONDS, note, LIMIT),
+        ):
             self._run(role.run())
         self._ready = True
         return services
@@ -109,6 +117,7 @@ class Hub:
         """Whether calls can be served: Redis answers, the index follows the log."""
         parts = {
             "redis": self._store.round_trips.connected.is_set(),
+            "data": not self._store.calls.is_foreign,
             "index": self._ready and self._feed.following.is_set(),
         }
         return all(parts.values()), parts

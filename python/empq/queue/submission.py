@@ -180,9 +180,7 @@ class Submissions:
             reserve,
             int(start > 0 and not partial),
         ]
-        token, results = await self._store.calls.run(
-            "submit_jobs", args, [item.envelope for item in chunk]
-        )
+        token, results = await self._store.submit.run(args, [item.envelope for item in chunk])
         if token == "idempotency_mismatch":
             raise IdempotencyMismatch("this Idempotency-Key was used with another body")
         if token == "refused":  # nothing is stored; the first fault is told
@@ -275,5 +273,8 @@ def _answer(result: list[Any], prepared: Prepared) -> Submitted:
         )
     if result[0] != "ok":
         raise InvalidField.at(pointer + result[1], "the time has passed already")
-    _, job_id, status, position, created = result
-    return Submitted(job_id, status, position or None, None, rfc3339(created) or "")
+    _, job_id, status, position, created, *kept = result
+    answer = Submitted(job_id, status, position or None, None, rfc3339(created) or "")
+    if kept:
+        answer.durable = False
+    return answer

@@ -107,6 +107,7 @@ class Transitions:
         for _ in range(SETTLING_TRIES):
             result = (await self._store.calls.run("forget_jobs", [[job_id], 1]))[1][0]
             if result[0] != "unsettled":
+                await self._store.calls.demand_kept()
                 return result
             await self._store.calls.run("settle_dependants", [MOST_ITEMS])
         raise Unavailable(f"jobs that depend on {job_id} are being told of its end; try again")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from empq.errors import EmpqError, NotReady, Unavailable
+from empq.errors import EmpqError, NotDurable, NotReady, Unavailable
 from empq.store import scripts
 from empq.store.keys import prefix
 from empq.store.round_trips import NoScript, RoundTrips
@@ -25,6 +25,19 @@ encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder().decode
 
 Reply = list[Any]
+FOREIGN = (
+    "Redis does not hold this hub's data set any more: it was emptied or replaced. Put the data back, "
+    "or restart every hub (with --accept-dataset where it has --data) to go on with what is there"
+)
+
+
+class _Numbered(msgspec.Struct, array_like=True):
+    """An index part, of which only the entry's number is wanted."""
+
+    number: int
+
+
+_decode_numbered = msgspec.msgpack.Decoder(_Numbered).decode
 
 
 class ScriptCalls:
@@ -36,6 +49,13 @@ class ScriptCalls:
         self.on_entry: Callable[[bytes], None] = lambda _: None
         #: jobs have ended that others wait for
         self.on_settle: Callable[[], None] = lambda: None
+        #: id of the data set that calls are meant for; b"" before it is known
+        self.dataset_id = b""
+        #: whether all up to a log entry is as safe as the durability asked for
+        self.kept: Callable[[int], Awaitable[bool]] | None = None
+        self._number = 0
+        #: whether the last call met another data set, or none
+        self.is_foreign = False
 
     async def run(self, name: str, args: Any, texts: Sequence[bytes] = ()) -> Reply:
         """One call; the reply's token is "ok", "replayed", "refused" or an error's code.
@@ -50,24 +70,36 @@ class ScriptCalls:
         packed = encode(args)
         try:
             return await self._round_trips.call(
-                "EVALSHA", script.sha, 1, self._prefix, packed, *texts
+                "EVALSHA", script.sha, 1, self._prefix, packed, *texts, self.dataset_id
             )
         except NoScript:  # it was not run, so running it now is no repeat
             return await self._round_trips.call(
-                "EVAL", script.text, 1, self._prefix, packed, *texts
+                "EVAL", script.text, 1, self._prefix, packed, *texts, self.dataset_id
+            )
+
+    async def is_kept(self) -> bool:
+        """Whether what this hub has written so far is as safe as the durability asks for; waits for it."""
+        return self.kept is None or await self.kept(self._number)
+
+    async def demand_kept(self) -> None:
+        """Raises NotDurable where `is_kept` is not: the change is made, and its repeat is harmless."""
+        if not await self.is_kept():
+            raise NotDurable(
+                "done, but no replica or disk has confirmed it in time; send it again, which changes nothing more"
             )
 
     def unpack(self, answer: bytes | list[bytes], *, tell: bool = True) -> Reply:
         """A reply's token and results; its index part goes to `on_entry`."""
         parts = answer if isinstance(answer, list) else [answer]
         reply: Reply = decode(parts[0])
-        if reply[0] == "no_dataset":
-            raise Unavailable(
-                "Redis holds no empq data: it was emptied or replaced; restart the hub to begin anew"
-            )
+        self.is_foreign = reply[0] == "no_dataset"
+        if self.is_foreign:
+            raise Unavailable(FOREIGN)
         if reply[0] == "stale_index":
             raise NotReady("this hub's index is behind; try again")
         if tell and len(parts) > 1 and parts[1]:
+            if self.kept:
+                self._number = max(self._number, _decode_numbered(parts[1]).number)
             self.on_entry(parts[1])
         if len(reply) > 2 and reply.pop():
             self.on_settle()
@@ -96,8 +128,9 @@ class Tick:
 class Batch:
     """Items for one script: those of a loop tick go in one call, at most 256 a call."""
 
-    def __init__(self, calls: ScriptCalls, tick: Tick, name: str) -> None:
-        self._calls, self._tick, self._name = calls, tick, name
+    def __init__(self, calls: ScriptCalls, tick: Tick, name: str, *, is_ack: bool = False) -> None:
+        """`is_ack`: whoever is answered relies on the change, so the answer waits until it is kept."""
+        self._calls, self._tick, self._name, self._is_ack = calls, tick, name, is_ack
         self._items: list[Any] = []
         self._texts: list[bytes] = []
         self._futures: list[asyncio.Future[Any]] = []
@@ -133,6 +166,8 @@ class Batch:
     ) -> None:
         try:
             results = await self.call(items, texts)
+            if self._is_ack:
+                await self._calls.demand_kept()
         except EmpqError as error:
             _fail(futures, error)
         except Exception:  # nobody of the tick may wait for ever because of one item

@@ -71,16 +71,16 @@ async def read_reply(connection: AbstractConnection) -> Any:
 async def check_server(connection: AbstractConnection, url: str) -> None:
     """Demands Redis >= 7.0 or Valkey >= 7.2 and noeviction; warns of missing appendonly and maxmemory."""
     shown = without_password(url)
-    info = _parse_info(await ask(connection, "INFO", "server"))
+    server = await info(connection, "server")
     name, version = (
-        ("Valkey", info["valkey_version"])
-        if "valkey_version" in info
-        else ("Redis", info.get("redis_version", "0"))
+        ("Valkey", server["valkey_version"])
+        if "valkey_version" in server
+        else ("Redis", server.get("redis_version", "0"))
     )
     numbers = tuple(int(part) for part in version.split(".")[:2])
     if numbers < ((7, 2) if name == "Valkey" else (7, 0)):
         raise StartRefused(f"{shown} is {name} {version}; empq needs Redis >= 7.0 or Valkey >= 7.2")
-    memory = _parse_info(await ask(connection, "INFO", "memory"))
+    memory = await info(connection, "memory")
     if memory.get("maxmemory_policy") != "noeviction":
         raise StartRefused(
             f"{shown} may evict keys (maxmemory-policy {memory.get('maxmemory_policy')}): jobs would vanish; "
@@ -90,14 +90,20 @@ async def check_server(connection: AbstractConnection, url: str) -> None:
         logger.warning(
             "redis has no maxmemory: when the machine's memory is used up, the kernel kills it; set `maxmemory`"
         )
-    persistence = _parse_info(await ask(connection, "INFO", "persistence"))
+    persistence = await info(connection, "persistence")
     if persistence.get("aof_enabled") != "1":
         logger.warning(
             "redis has no append-only file: jobs are lost when it stops; set `appendonly yes`"
         )
 
 
-def _parse_info(reply: bytes) -> dict[str, str]:
+async def info(connection: AbstractConnection, section: str) -> dict[str, str]:
+    """One section of INFO, by name."""
+    return parse_info(await ask(connection, "INFO", section))
+
+
+def parse_info(reply: bytes) -> dict[str, str]:
+    """INFO's lines by name."""
     lines = (line.partition(":") for line in reply.decode().splitlines())
     return {name: value for name, separator, value in lines if separator}
 

@@ -16,6 +16,7 @@ from empq.settings import (
     DEFAULT_ORDER,
     DEFAULT_WEIGHTS,
     Settings,
+    without_password,
 )
 from empq.store.calls import ScriptCalls
 
@@ -56,10 +57,10 @@ KEPT: dict[str, Kept] = {
 }
 
 
-async def open_dataset(calls: ScriptCalls, settings: Settings) -> Dataset:
+async def open_dataset(calls: ScriptCalls, settings: Settings, expected: str = "") -> Dataset:
     """Reads the record, makes it where there is none, writes stated settings where that is asked for.
 
-    Raises StartRefused where a stated setting is another than the data's.
+    Raises StartRefused where a stated setting is another than the data's, or the data another than `expected`.
     """
     if settings.weights is not None and sum(map(int, settings.weights.split(","))) != 100:
         raise StartRefused(f"weights = {settings.weights!r}: seven weights that sum to 100")
@@ -72,8 +73,14 @@ async def open_dataset(calls: ScriptCalls, settings: Settings) -> Dataset:
         for name, kept in KEPT.items()
     ]
     token, answer, *_ = await calls.run(
-        "open_dataset", [secrets.token_hex(16), rows, int(settings.change_settings)]
+        "open_dataset", [secrets.token_hex(16), rows, int(settings.change_settings), expected]
     )
+    if token == "other_dataset":
+        found = f"data set {answer[0]}" if answer[0] else "no empq data"
+        raise StartRefused(
+            f"{without_password(settings.redis_url)} holds {found}, and this hub has served data set {expected} "
+            "before: Redis was emptied or replaced. Put the data back, or start once with --accept-dataset"
+        )
     if token != "ok":
         raise StartRefused(_refusal(token, *answer))
     identifier, epoch, number, values, changed = answer
@@ -86,7 +93,7 @@ async def open_dataset(calls: ScriptCalls, settings: Settings) -> Dataset:
 async def reread(calls: ScriptCalls, settings: Settings) -> Dataset:
     """The record again, after another hub has written settings: what this hub was told no longer counts."""
     untold = msgspec.structs.replace(settings, change_settings=False, **dict.fromkeys(KEPT))
-    return await open_dataset(calls, untold)
+    return await open_dataset(calls, untold, calls.dataset_id.decode())
 
 
 def _dataset(identifier: str, epoch: int, number: int, values: dict[str, str]) -> Dataset:

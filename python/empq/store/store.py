@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import msgspec
 from redis.asyncio.connection import AbstractConnection
 
-from empq.errors import StartRefused
+from empq.errors import StartRefused, Unavailable
 from empq.settings import Settings, without_password
 from empq.store import record, scripts
-from empq.store.calls import MOST_ITEMS, Batch, ScriptCalls, Tick
-from empq.store.connection import ask, check_server, connection_factory, refusal
+from empq.store.calls import FOREIGN, MOST_ITEMS, Batch, Reply, ScriptCalls, Tick
+from empq.store.connection import ask, check_server, connection_factory, parse_info, refusal
 from empq.store.dataset import Dataset, open_dataset, reread
+from empq.store.durability import Barrier, Plan, resolve
 from empq.store.keys import key
 from empq.store.round_trips import RoundTrips
 
@@ -43,7 +44,16 @@ class SubmitBatch(Batch):
     async def call(self, items: list[Any], texts: list[bytes]) -> list[Any]:
         shapes = dict(shape for _, shape in items)
         args = [[job for job, _ in items], list(shapes.items()), 1, "", "", [], 0]
-        return (await self._calls.run(self._name, args, texts))[1]
+        return (await self.run(args, texts))[1]
+
+    async def run(self, args: list[Any], texts: list[bytes]) -> Reply:
+        """The script's reply; a job that is stored, but not as safely as was asked for, says so by a last False."""
+        reply = await self._calls.run(self._name, args, texts)
+        if not await self._calls.is_kept():
+            for result in reply[1]:
+                if result[0] == "ok":
+                    result.append(False)
+        return reply
 
 
 class ClaimBatch(Batch):
@@ -76,26 +86,32 @@ class Store:
         self.submit = SubmitBatch(self.calls, tick)
         self.accept = Batch(self.calls, tick, "accept_jobs")
         self.progress = Batch(self.calls, tick, "progress_jobs")
-        self.complete = Batch(self.calls, tick, "complete_jobs")
-        self.fail = Batch(self.calls, tick, "fail_jobs")
-        self.release = Batch(self.calls, tick, "release_jobs")
-        self.cancel = Batch(self.calls, tick, "cancel_jobs")
-        self.reprioritise = Batch(self.calls, tick, "reprioritise_jobs")
+        self.complete = Batch(self.calls, tick, "complete_jobs", is_ack=True)
+        self.fail = Batch(self.calls, tick, "fail_jobs", is_ack=True)
+        self.release = Batch(self.calls, tick, "release_jobs", is_ack=True)
+        self.cancel = Batch(self.calls, tick, "cancel_jobs", is_ack=True)
+        self.reprioritise = Batch(self.calls, tick, "reprioritise_jobs", is_ack=True)
         self.heartbeat = Batch(self.calls, tick, "heartbeat_workers")
         self.claim = ClaimBatch(self.calls, tick)
+        self.durability = Plan("fast", None)
+        self.barrier: Barrier | None = None
 
     async def _prepare(self, connection: AbstractConnection) -> None:
         for name in scripts.names():
             await ask(connection, "SCRIPT", "LOAD", scripts.load(name).text)
 
-    async def open(self) -> Dataset:
-        """Connects, checks the server, opens the data set. Raises StartRefused with a sentence."""
+    async def open(self, expected: str = "") -> Dataset:
+        """Connects, checks the server, opens the data set, which must be the `expected` one where that is stated.
+
+        Raises StartRefused with a sentence.
+        """
         url = self._settings.redis_url
         try:
             connection = self.make_connection()
             try:
                 await connection.connect()
                 await check_server(connection, url)
+                self.durability = await resolve(connection, self._settings.durability)
             finally:
                 await connection.disconnect(nowait=True)
             await self.round_trips.open()
@@ -107,10 +123,20 @@ class Store:
                 f"cannot reach Redis at {without_password(url)}: {error}. Start one (`redis-server`), name it with --redis, or use `empq up`"
             ) from None
         try:
-            return await open_dataset(self.calls, self._settings)
+            dataset = await open_dataset(self.calls, self._settings, expected)
+            self.calls.dataset_id = dataset.id.encode()
+            await self._open_barrier()
         except BaseException:
             await self.close()
             raise
+        return dataset
+
+    async def _open_barrier(self) -> None:
+        if self.durability.wait:
+            self.barrier = Barrier(RoundTrips(self.make_connection, self._prepare), self.durability)
+            self.barrier.calls.dataset_id = self.calls.dataset_id
+            await self.barrier.open()
+            self.calls.kept = self.barrier.kept
 
     async def reread_dataset(self) -> Dataset:
         """The settings kept with the data, after they were changed elsewhere."""
@@ -129,12 +155,27 @@ class Store:
         return {rows[i].decode(): rows[i + 1] for i in range(0, len(rows), 2)}
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connections."""
+        if self.barrier:
+            await self.barrier.close()
         await self.round_trips.close()
 
     async def command(self, *command: Any) -> Any:
-        """One plain read."""
+        """One plain read; refused while Redis holds another data set, which would look like "no jobs"."""
+        if self.calls.is_foreign:
+            raise Unavailable(FOREIGN)
         return await self.round_trips.call(*command)
+
+    async def on_disk(self) -> str:
+        """A word on what Redis' append-only file has: the same word twice, over a second apart, and all before is synced."""
+        fields = await self.information("persistence")
+        quiet = fields.get("aof_buffer_length") == fields.get("aof_pending_bio_fsync") == "0"
+        written = quiet and fields.get("aof_last_write_status") == "ok"
+        return f"delayed {fields['aof_delayed_fsync']}" if written else ""
+
+    async def information(self, section: str) -> dict[str, str]:
+        """One section of INFO."""
+        return parse_info(await self.command("INFO", section))
 
     async def jobs(self, ids: Sequence[str]) -> list[record.JobRecord | None]:
         """Records by id, None where there is none."""

@@ -1,8 +1,8 @@
 -- open_dataset: a hub begins: the data set's own record is made where there is none; settings kept with the data are read, or written where asked.
 -- moves    nothing
 -- keys     prefix
--- args     { id for a new data set, { { name, stated value or "", default } }, change (0 or 1) }
--- returns  { ok, { id, epoch, number, { { name, value } }, changed (0 or 1) } } | { settings_differ, { name, kept, stated } } | { jobs_are_queued, { name, kept, stated } } | { ageing_with_order, { name, ageing, order } }
+-- args     { id for a new data set, { { name, stated value or "", default } }, change (0 or 1), id of the data set that is expected or "" }
+-- returns  { ok, { id, epoch, number, { { name, value } }, changed (0 or 1) } } | { settings_differ, { name, kept, stated } } | { jobs_are_queued, { name, kept, stated } } | { ageing_with_order, { name, ageing, order } } | { other_dataset, { id or "" } }
 -- emits    nothing
 -- includes keys, now_ms
 local prefix, args = KEYS[1], cmsgpack.unpack(ARGV[1])
@@ -15,6 +15,9 @@ for _, setting in ipairs(settings) do
   names[#names + 1] = setting[1]
 end
 local read = redis.call("HMGET", KEY.dataset, unpack(names))
+if args[4] ~= "" and read[1] ~= args[4] then
+  return cmsgpack.pack({ "other_dataset", { read[1] or "" } })
+end
 local values, write, changed = {}, {}, 0
 for i, setting in ipairs(settings) do
   local kept, stated = read[i + 3], setting[2]

@@ -4,8 +4,9 @@
 -- nothing expires until L has gone on by one lease, so neither an outage nor a clock jump expires anybody.
 local function open_data()
   local read = redis.call("HMGET", KEY.dataset, "number", "sequence", "clock", "clock_at", "grace_until", "lease_ms", "epoch",
-    "order", "ageing_ms", "virtual", "pauses")
-  if not read[1] then
+    "order", "ageing_ms", "virtual", "pauses", "id")
+  -- the last argument names the data set that the caller means ("": any)
+  if not read[1] or (ARGV[#ARGV] ~= "" and ARGV[#ARGV] ~= read[12]) then
     return nil
   end
   local now = now_ms()
