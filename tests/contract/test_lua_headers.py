@@ -17,18 +17,19 @@ INCLUDE = re.compile(r"^-- @include (\w+)$", re.MULTILINE)
 #: A table whose first item is a word, in a place from where it goes to the caller.
 TOKEN = re.compile(r"(?:\breturn|\bpack\(|\bresults\[[^\n=]*=)\s*\{\s*\"([a-z_]+)\"")
 EVENT = re.compile(
-    r"\"(job_(?!id\b)[a-z]+|worker_(?!id\b)[a-z]+|workflow_[a-z]+|(?:settings|pauses|customer)_changed)\""
+    r"\"(job_(?!id\b)[a-z]+|worker_(?!id\b)[a-z]+|workflow_[a-z]+|(?:settings|pauses|customer)_changed|epoch_began)\""
 )
 EVENTS = {
     *["job_pending", "job_queued", "job_assigned", "job_started", "job_retrying", "job_completed"],
     *["job_failed", "job_timeout", "job_cancelled", "workflow_completed"],
     *["worker_registered", "worker_status", "worker_disconnected"],
-    *["settings_changed", "pauses_changed", "customer_changed"],
+    *["settings_changed", "pauses_changed", "customer_changed", "epoch_began"],
 }
 #: Answers that the store deals with itself: no user sees them as a code.
 INTERNAL = {
     *["ok", "replayed", "refused", "no_dataset", "stale_index", "stale_worker", "settings_differ"],
     *["unsettled", "jobs_are_queued", "ageing_with_order"],
+    *["other_dataset", "rolled_back"],
 }
 CODES = {
     error.code

@@ -18,12 +18,14 @@ if not data then
   return cmsgpack.pack({ "no_dataset", {} })
 end
 local changes = new_changes(data)
-if data.epoch == seen_epoch then
-  data.epoch = data.epoch + 1
-  redis.call("HSET", KEY.dataset, "epoch", data.epoch)
-elseif data.number >= seen_number then
+if data.epoch ~= seen_epoch and data.number >= seen_number then
   return answer(changes, { data.epoch }, "") -- another hub has told of it
 end
 data.number = math.max(data.number, seen_number) -- entry numbers, which are event ids, are never used twice
+if data.epoch == seen_epoch then
+  data.epoch = data.epoch + 1
+end
 changes.worker_events[1] = { "", "epoch_began", "", "" }
-return answer(changes, { data.epoch }, commit(changes))
+local index = commit(changes)
+redis.call("HSET", KEY.dataset, "epoch", data.epoch)
+return answer(changes, { data.epoch }, index)

@@ -1,3 +1,4 @@
+local dataset_meant = ARGV[#ARGV] -- its id; "": any
 -- @include now_ms
 -- Reads what every script needs of the data set; nil where it is not there (the script must then answer no_dataset).
 -- The lease clock L goes on by what has passed on Redis time, 0 to lease/6 a step; after a gap over lease/2
@@ -5,8 +6,7 @@
 local function open_data()
   local read = redis.call("HMGET", KEY.dataset, "number", "sequence", "clock", "clock_at", "grace_until", "lease_ms", "epoch",
     "order", "ageing_ms", "virtual", "pauses", "id")
-  -- the last argument names the data set that the caller means ("": any)
-  if not read[1] or (ARGV[#ARGV] ~= "" and ARGV[#ARGV] ~= read[12]) then
+  if not read[1] or (dataset_meant ~= "" and dataset_meant ~= read[12]) then
     return nil
   end
   local now = now_ms()
