@@ -87,6 +87,8 @@ class Hub:
                 lambda: {
                     "empq_index_rebuilds": keeper.rebuilds,
                     "empq_matcher_failures": keeper.matcher.failures,
+                    "empq_log_entries_lost": self._feed.lost,
+                    "empq_answers_not_durable": store.barrier.missed if store.barrier else 0,
                 },
             ),
             artifacts=artifacts,

@@ -16,6 +16,8 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 COUNTERS = {
     "empq_index_rebuilds": "How often this hub has read its index anew, its start included.",
     "empq_matcher_failures": "Faults of this hub's matcher; each cost a call and a rebuild.",
+    "empq_log_entries_lost": "Log entries that this hub had seen and Redis came back without.",
+    "empq_answers_not_durable": "Answers of this hub that missed the durability asked for.",
 }
 
 
