@@ -375,6 +375,9 @@ def test_the_other_tables(empq: Empq, fake_hub: FakeHub) -> None:
         "drain",
         "resume",
         "stats",
+        "pause",
+        "customers",
+        "queues",
     ],
 )
 def test_every_command_has_help_with_an_example(empq: Empq, command: str) -> None:

@@ -138,8 +138,8 @@ def test_a_log_that_went_back_begins_a_new_epoch_at_every_hub(
     for hub in (first, second):
         hub.until_ready()
         eventually(
-            lambda hub=hub: "Redis came back without" in hub.text or "reading" in hub.text,
-            "the alarm",
+            lambda hub=hub: "the index is read anew" in hub.text,
+            "each hub reads its index anew",
         )
     left = {job["id"] for job in first.http.get("/api/jobs")["jobs"]}
     assert early in left

@@ -133,8 +133,9 @@ class EventFeed:
                 )
                 await self._rebuild()
                 continue
-            if not self._hand_out([fields for _, fields in entries]):
-                await self._rebuild()
+            epoch = self._hand_out([fields for _, fields in entries])
+            if epoch != self.epoch:
+                await self._begin_again(epoch)
 
     async def _rebuild(self) -> None:
         """Until it has succeeded, nothing else is followed."""
@@ -155,7 +156,7 @@ class EventFeed:
             self.lost += lost
             logger.error(
                 "Redis came back without what this hub had seen: the log ends at %d, %d was seen (%d entries gone, "
-                "with the changes that they told of); all indexes are read anew",
+                "with the changes that they told of); the index is read anew",
                 number,
                 self.number,
                 lost,
@@ -163,7 +164,11 @@ class EventFeed:
             await self._store.calls.run("begin_epoch", [self.number, self.epoch])
             await self._rebuild()
         elif epoch != self.epoch:
-            await self._rebuild()
+            await self._begin_again(epoch)
+
+    async def _begin_again(self, epoch: int) -> None:
+        logger.warning("epoch %d has begun: the index is read anew", epoch)
+        await self._rebuild()
 
     async def _is_same_entry(self, connection: AbstractConnection) -> bool:
         """Whether the last entry read still says the same; others may have written that number again."""
@@ -171,10 +176,9 @@ class EventFeed:
         found = await ask(connection, "XRANGE", key("events"), at, at)
         return not found or not self._last or found[0][1][3] == self._last
 
-    def _hand_out(self, entries: list[list[bytes]]) -> bool:
-        """False where another epoch has begun: then the index is to be read anew."""
+    def _hand_out(self, entries: list[list[bytes]]) -> int:
+        """The epoch of the last entry: where another one has begun the index is to be read anew."""
         decoded = [_decode_entry(fields[3]) for fields in entries]
-        is_same = decoded[-1].epoch == self.epoch
         self.number, self._last = decoded[-1].number, entries[-1][3]
         self.on_index([fields[1] for fields in entries], self.number)
         workers = [event for entry in decoded for event in entry.workers]
@@ -183,7 +187,7 @@ class EventFeed:
         jobs = [row for entry in decoded for row in entry.jobs]
         if jobs:
             self.on_jobs(jobs)
-        return is_same
+        return decoded[-1].epoch
 
     async def _follow_progress(self, connection: AbstractConnection) -> None:
         await connection.send_packed_command(
