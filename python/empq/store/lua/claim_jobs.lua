@@ -71,11 +71,11 @@ end
 local paused = read_pauses(data)
 
 local function may_hold(worker, job)
-  local customer = changes.customers[job[J.customer]]
+  local customer = changes.served[job[J.customer]]
   if is_paused(paused, job) or (customer[C.max_active] >= 0 and customer[C.active] >= customer[C.max_active]) then
     return false
   end
-  local of_service, customers, total, held_already = 0, { [job[J.customer]] = true }, 1, false
+  local of_service, served, total, held_already = 0, { [job[J.customer]] = true }, 1, false
   for _, held in ipairs(worker[W.held]) do
     if held[H.customer] ~= job[J.customer] and (job[J.strict] == 1 or held[H.strict] == 1) then
       return false
@@ -84,11 +84,11 @@ local function may_hold(worker, job)
       of_service = of_service + 1
     end
     held_already = held_already or held[H.customer] == job[J.customer]
-    if not customers[held[H.customer]] then
-      customers[held[H.customer]], total = true, total + 1
+    if not served[held[H.customer]] then
+      served[held[H.customer]], total = true, total + 1
     end
   end
-  -- A customer that is held already is never refused by the bound on customers.
+  -- A customer that is held already is never refused by the bound on served.
   if worker[W.max_customers] > 0 and not held_already and total > worker[W.max_customers] then
     return false
   end
