@@ -71,7 +71,7 @@ end
 local paused = read_pauses(data)
 
 local function may_hold(worker, job)
-  local customer = changes.served[job[J.customer]]
+  local customer = changes.customers[job[J.customer]]
   if is_paused(paused, job) or (customer[C.max_active] >= 0 and customer[C.active] >= customer[C.max_active]) then
     return false
   end
@@ -88,7 +88,7 @@ local function may_hold(worker, job)
       served[held[H.customer]], total = true, total + 1
     end
   end
-  -- A customer that is held already is never refused by the bound on served.
+  -- A customer that is held already is never refused by the bound on customers.
   if worker[W.max_customers] > 0 and not held_already and total > worker[W.max_customers] then
     return false
   end
