@@ -109,7 +109,8 @@ class EventFeed:
             await self._rebuild()
         await self._check_same_log(connection)
         while True:
-            self.following.set()
+            if self._is_whole:  # else a rebuild was asked for, and this connection is about to end
+                self.following.set()
             reply = await ask(
                 connection,
                 "XREAD",

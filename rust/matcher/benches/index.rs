@@ -3,99 +3,13 @@
 // criterion's macros make public functions without documentation.
 #![allow(missing_docs)]
 
+mod fixture;
+
 use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, BatchSize, Criterion};
 use empq_matcher::Index;
-
-/// A number that looks random and is the same in every run.
-fn scattered(n: u64) -> u64 {
-    let mixed = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 20
-}
-
-fn base(shape: u64) -> String {
-    format!("{shape:022}")
-}
-
-fn member(number: u64) -> String {
-    format!("{number:016x}0195a3c2-7d3e-7b4a-9f10-{number:012x}")
-}
-
-fn lane_entry(number: u64, lane: &str, rank: u64, count: u64) -> Vec<u8> {
-    use rmp::encode::{write_array_len, write_str, write_uint};
-    let mut bytes = Vec::new();
-    write_array_len(&mut bytes, 3).unwrap();
-    write_uint(&mut bytes, number).unwrap();
-    write_array_len(&mut bytes, 1).unwrap();
-    write_array_len(&mut bytes, 4).unwrap();
-    write_str(&mut bytes, lane).unwrap();
-    write_uint(&mut bytes, rank).unwrap();
-    write_str(&mut bytes, &member(rank)).unwrap();
-    write_uint(&mut bytes, count).unwrap();
-    write_array_len(&mut bytes, 0).unwrap();
-    bytes
-}
-
-/// `[number, [], [], 0, [[customer, 1, -1, 0, virtual_time]]]`
-fn customer_entry(number: u64, customer: &str, virtual_time: u64) -> Vec<u8> {
-    use rmp::encode::{write_array_len, write_sint, write_str, write_uint};
-    let mut bytes = Vec::new();
-    write_array_len(&mut bytes, 5).unwrap();
-    write_uint(&mut bytes, number).unwrap();
-    write_array_len(&mut bytes, 0).unwrap();
-    write_array_len(&mut bytes, 0).unwrap();
-    write_uint(&mut bytes, 0).unwrap();
-    write_array_len(&mut bytes, 1).unwrap();
-    write_array_len(&mut bytes, 5).unwrap();
-    write_str(&mut bytes, customer).unwrap();
-    write_uint(&mut bytes, 1).unwrap();
-    write_sint(&mut bytes, -1).unwrap();
-    write_uint(&mut bytes, 0).unwrap();
-    write_uint(&mut bytes, virtual_time).unwrap();
-    bytes
-}
-
-fn worker_entry(number: u64, worker: &str) -> Vec<u8> {
-    use rmp::encode::{write_array_len, write_str, write_uint};
-    let mut bytes = Vec::new();
-    write_array_len(&mut bytes, 3).unwrap();
-    write_uint(&mut bytes, number).unwrap();
-    write_array_len(&mut bytes, 0).unwrap();
-    write_array_len(&mut bytes, 1).unwrap();
-    write_array_len(&mut bytes, 5).unwrap();
-    write_str(&mut bytes, worker).unwrap();
-    write_uint(&mut bytes, 1).unwrap();
-    write_str(&mut bytes, "online").unwrap();
-    write_uint(&mut bytes, 0).unwrap();
-    write_array_len(&mut bytes, 0).unwrap();
-    bytes
-}
-
-/// A queue of shapes with lanes for some customers; every `one_in`-th shape fits the worker "w".
-fn queue(shapes: u64, customers: u64, jobs: u64, one_in: u64) -> Index {
-    let mut index = Index::new();
-    let capabilities = br#"{"services": [{"name": "comfyui", "models": "all"}],
-        "hardware": {"gpu_memory_gb": 24576, "ram_gb": 65536}, "concurrent_jobs": 4,
-        "labels": {"pool": "a"}}"#;
-    index.set_worker("w", 1, capabilities).unwrap();
-    index.apply(&[&worker_entry(1, "w")]).unwrap();
-    for shape in 0..shapes {
-        let memory = if shape % one_in == one_in / 2 { 16384 } else { 49152 };
-        let document = format!(
-            r#"{{"type": "image", "service": "comfyui", "models": ["m{shape}"], "isolation": 0,
-                "hardware": {{"gpu_memory_gb": {memory}, "ram_gb": {shape}}}}}"#
-        );
-        index.add_shape(&base(shape), document.as_bytes()).unwrap();
-        for customer in 0..customers {
-            let number = shape * customers + customer;
-            let lane = format!("{}:customer-{customer}", base(shape));
-            let entry = lane_entry(number + 2, &lane, scattered(number), jobs);
-            index.apply(&[&entry]).unwrap();
-        }
-    }
-    index
-}
+use fixture::{base, customer_entry, lane_entry, moves, queue, scattered, worker_entry};
 
 fn matches(c: &mut Criterion) {
     let mut group = c.benchmark_group("match");
@@ -234,17 +148,6 @@ fn entries(c: &mut Criterion) {
 fn apply(index: &mut Index, batch: &[Vec<u8>]) {
     let batch: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
     index.apply(&batch).unwrap();
-}
-
-/// Entries that give 1,000 lanes another head.
-fn moves(number: &mut u64, shapes: u64, customers: u64) -> Vec<Vec<u8>> {
-    let entry = |_| {
-        *number += 1;
-        let place = scattered(*number) % (shapes * customers);
-        let lane = format!("{}:customer-{}", base(place / customers), place % customers);
-        lane_entry(*number, &lane, scattered(*number), 1)
-    };
-    (0..1_000).map(entry).collect()
 }
 
 criterion_group!(benches, matches, orders, entries, explanations);
