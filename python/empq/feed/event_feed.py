@@ -109,8 +109,9 @@ class EventFeed:
             await self._rebuild()
         await self._check_same_log(connection)
         while True:
-            if self._is_whole:  # else a rebuild was asked for, and this connection is about to end
-                self.following.set()
+            if not self._is_whole:  # asked for meanwhile
+                await self._rebuild()
+            self.following.set()
             reply = await ask(
                 connection,
                 "XREAD",
