@@ -118,7 +118,9 @@ async def drain_bare(store: Store, count: int, size: int = 64) -> None:
     done = 0
     while done < count:
         given = (
-            await store.claim.add(["w", "", 1, size, f"c{done}", f"seed{done}", [BASE + ":"]])
+            await store.claim.add(
+                ["w", "", 1, size, f"c{done}", f"seed{done}", [BASE + ":"], [], 2**53]
+            )
         )[1]
         items = [
             [job_id, "w", attempt, lease, "digest", []] for job_id, attempt, lease, *_ in given

@@ -54,7 +54,9 @@ async def claim_bare(store: Store) -> float:
     seconds, done = 0.0, 0
     while done < JOBS:
         begun = time.perf_counter()
-        given = (await store.claim.add(["w", "", 1, BATCH, "", f"seed{done}", [BASE + ":"]]))[1]
+        given = (
+            await store.claim.add(["w", "", 1, BATCH, "", f"seed{done}", [BASE + ":"], [], 2**53])
+        )[1]
         seconds += time.perf_counter() - begun
         items = [
             [job_id, "w", attempt, lease, "digest", []] for job_id, attempt, lease, *_ in given

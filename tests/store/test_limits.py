@@ -189,7 +189,7 @@ async def test_under_score_the_better_total_wins_within_a_priority(store: Store)
     await jobs.submit(store, "a", "urgent-later", priority=50)
     await jobs.submit(store, "z", customer="zeta")
     await store.reprioritise.add(["urgent-later", 60])
-    item = ["w1", "", 1, 3, "", "seed", [jobs.LANE, ZETA], [4000, 9000]]
+    item = ["w1", "", 1, 3, "", "seed", [jobs.LANE, ZETA], [4000, 9000], 2**53]
 
     given = (await store.claim.add(item))[1]
 

@@ -106,3 +106,30 @@ async def test_two_claims_of_one_tick_get_two_jobs(store: Store) -> None:
     given = await asyncio.gather(jobs.claim(store), jobs.claim(store, "w2"))
 
     assert sorted(row[0] for rows in given for row in rows) == ["a", "b"]
+
+
+async def test_a_worse_job_is_not_given_while_a_lane_that_was_not_offered_has_a_better_one(
+    store: Store,
+) -> None:
+    """Another hub took the head that was proposed; the next of its lane comes after that of another lane."""
+    await jobs.register(store, slots=9)
+    await jobs.submit(store, "first")
+    await jobs.submit(store, "second", customer="other")
+    await jobs.submit(store, "third")
+    lane = key("lane", jobs.BASE + ":other")
+    _, rank = await store.command("ZRANGE", lane, 0, 0, "WITHSCORES")
+    told: list[bytes] = []
+    store.calls.on_entry = told.append
+
+    def item(most: int) -> list[object]:
+        return ["w1", "", 1, most, "", "seed", [jobs.LANE], [], int(rank)]
+
+    assert [row[0] for row in (await store.claim.add(item(2)))[1]] == ["first"]
+    assert (await store.claim.add(item(1)))[1] == []
+    assert jobs.LANE.encode() in told[-1]  # what the hub's index takes this lane for is put right
+    assert [
+        row[0] for row in await jobs.claim(store, "w1", 2, jobs.LANE, jobs.BASE + ":other")
+    ] == [
+        "second",
+        "third",
+    ]

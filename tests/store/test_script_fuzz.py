@@ -42,7 +42,7 @@ async def populate(store: Store) -> dict[str, list[Any]]:
         "accept_jobs": [[a, b]],
         "announce_settings": [],
         "cancel_jobs": [[["a", "why"], ["queued", "why"], ["late", "why"]]],
-        "claim_jobs": [2**50, [["w1", "", 1, 2, "claim", "seed", [jobs.LANE], []]]],
+        "claim_jobs": [2**50, [["w1", "", 1, 2, "claim", "seed", [jobs.LANE], [], 2**53]]],
         "complete_jobs": [[[*a, "digest", []], [*c, "digest", []]]],
         "drain_worker": ["w1", "draining", 5000],
         "expire_jobs": [10, 1],

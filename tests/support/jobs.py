@@ -55,7 +55,7 @@ async def claim(
     """What the worker is given from the lanes: [id, attempt, lease, priority, envelope] each."""
     seed = f"seed-{next(_numbers)}"
     result = await store.claim.add(
-        [worker, "", 1, most, claim_id, seed, list(lanes or (LANE,)), []]
+        [worker, "", 1, most, claim_id, seed, list(lanes or (LANE,)), [], 2**53]
     )
     assert result[0] == "ok", result
     return result[1]

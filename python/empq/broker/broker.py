@@ -16,6 +16,7 @@ from empq.model.envelope import assignment
 from empq.store.store import Shape, Store
 
 MOST_JOBS = 256
+NO_BOUND = 2**53
 SWEEP_SECONDS = 0.25
 #: proposals in a row that others were quicker to take; then the claim waits for the next offer or sweep
 MOST_MISSES = 4
@@ -111,13 +112,15 @@ class Broker:
             )
 
     def _propose(self, worker_id: str, max_jobs: int) -> list[Proposal]:
-        return self._keeper.matcher.propose(worker_id, min(max_jobs, MOST_JOBS))
+        """One lane more than there are jobs wanted: its head bounds what may be taken from the others."""
+        return self._keeper.matcher.propose(worker_id, min(max_jobs, MOST_JOBS) + 1)
 
     def _send(
         self, item: list[Any], proposals: Sequence[Proposal], more: Sequence[str] = ()
     ) -> asyncio.Future[Any]:
         """`more`: lanes of this tick's submissions, which the index does not hold yet."""
-        lanes = [proposal.lane for proposal in proposals]
+        offered, rest = proposals[: item[3]], proposals[item[3] :]
+        lanes = [proposal.lane for proposal in offered]
         lanes += [lane for lane in more if lane not in lanes]
         fresh = [
             *item[:2],
@@ -125,7 +128,8 @@ class Broker:
             *item[3:5],
             secrets.token_hex(16),
             lanes,
-            [proposal.score for proposal in proposals] if self.order == "score" else [],
+            [proposal.score for proposal in offered] if self.order == "score" else [],
+            rest[0].rank if rest and self.order == "fifo" else NO_BOUND,
         ]
         return self._store.claim.add(fresh)
 

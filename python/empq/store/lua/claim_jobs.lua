@@ -1,7 +1,7 @@
 -- claim_jobs: gives workers the best jobs among the lanes offered to each.
 -- moves    claim: queued -> assigned
 -- keys     prefix
--- args     { applied entry number, items: { { worker_id, session, version, max_jobs, claim_id, seed, lanes, scores (under the order score, else {}) } } }
+-- args     { applied entry number, items: { { worker_id, session, version, max_jobs, claim_id, seed, lanes, scores (under the order score, else {}), rank of the best head that was not offered } } }
 -- returns  { { index, results: { { ok, { { id, attempt, lease, priority } } } | { not_found } | { worker_replaced } | { stale_worker } } }, envelope … }, or stale_index, no_dataset
 -- emits    job_assigned
 -- includes keys, record, open_data, load, customers, pauses, place, history, slots, commit
@@ -248,6 +248,14 @@ local function claim(item)
   while worker[W.state] == "online" and not paused["worker\0" .. worker_id] and #given < max_jobs and #worker[W.held] < worker[W.slots] do
     local entry, view = best_entry(worker, item[7], item[8], passed, math.max(1, math.min(CHUNK, max_jobs - #given)))
     if not entry then
+      break
+    end
+    -- Others have taken the heads that were proposed: a lane that was not offered has a better one. The hub proposes
+    -- again, by an index that now knows these lanes as they are.
+    if entry.rank > item[9] then
+      for _, lane in ipairs(#given == 0 and item[7] or {}) do
+        changes.lanes[lane] = true
+      end
       break
     end
     view.next = view.next + 1
