@@ -1,12 +1,14 @@
 # Everything lands in .venv/ and target/; no root is needed. `make` alone prints what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench loadtest docs build-dev fuzz lock clean
+.PHONY: help setup demo test check format bench loadtest docs build-dev fuzz chaos mutants lock clean
 
 MATCHER ?= rust
 PYTHON ?=
 ARGS ?=
 ROUNDS ?=
 CASES ?= 20000
+SECONDS ?= 180
+SEED ?= 7
 BIN := .venv/bin
 # rustup writes here; a shell that was open before does not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -48,6 +50,12 @@ build-dev: setup ## Build the extension without optimisation, quickly; the next 
 fuzz: setup ## Compare the Rust index with its slow twins on many random cases (CASES=20000).
 	PROPTEST_CASES=$(CASES) cargo test --locked --release --package empq-matcher
 	$(BIN)/python -m pytest tests/matching
+
+chaos: setup ## Break hubs, Redis and links at random, then judge what everybody was told (SECONDS=180 SEED=7).
+	@sh tools/with_matcher.sh $(BIN)/python -m tests.chaos.run --seconds $(SECONDS) --seed $(SEED) $(ARGS)
+
+mutants: setup ## Put 35 bugs into copies of the sources and see that the tests find each (ARGS="lease" for some).
+	@sh tools/with_matcher.sh $(BIN)/python -m tests.mutants $(ARGS)
 
 lock: setup ## Renew requirements/*.txt with the newest versions that pyproject.toml allows.
 	$(BIN)/python tools/lock.py --upgrade

@@ -161,6 +161,31 @@ def test_submit_sends_what_was_typed(empq: Empq, fake_hub: FakeHub, tmp_path: Pa
     assert request.headers["Authorization"] == "Bearer k1"
 
 
+def test_submit_knows_every_field_of_a_job_that_people_use(empq: Empq, fake_hub: FakeHub) -> None:
+    fake_hub.answer("POST /api/jobs", {"id": "j9", "status": "pending"}, status=201)
+
+    sent = empq(
+        *("submit", "t", "--workflow", "w", "--after", "j1", "--after", "j2", "--delay", "1.5"),
+        *("--deadline", "2030-01-01T00:00:00Z", "--timeout", "60", "--retries", "0"),
+        *("--metadata", "a=b=c", "--once", "k-1"),
+    )
+
+    assert sent.returncode == 0, sent.stderr
+    assert json.loads(fake_hub.requests[0].body) == {
+        "type": "t",
+        "payload": {},
+        "workflow_id": "w",
+        "depends_on": ["j1", "j2"],
+        "delay_seconds": 1.5,
+        "deadline": "2030-01-01T00:00:00Z",
+        "timeout_seconds": 60.0,
+        "max_retries": 0,
+        "metadata": {"a": "b=c"},
+    }
+    assert fake_hub.requests[0].headers["Idempotency-Key"] == "k-1"
+    assert empq("submit", "t", "--metadata", "a").returncode == 2
+
+
 def test_a_payload_from_standard_input_keeps_its_bytes(empq: Empq, fake_hub: FakeHub) -> None:
     fake_hub.answer("POST /api/jobs", {"id": "j9", "status": "queued"}, status=201)
 

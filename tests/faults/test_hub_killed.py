@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.hub_kills import kill_hubs
 from tests.support.live import LEASE_SECONDS, MakesHub
 from tests.support.processes import Hub, Program, Worker
 from tests.support.scene import Scene
@@ -151,3 +152,7 @@ def _until_answered(hub: Hub, scene: Scene, key: str) -> str:
         return answer.json["id"]
 
     return eventually(try_once, f"{key} is answered")
+
+
+def test_no_job_runs_again_because_a_hub_died(tmp_path: Path) -> None:
+    assert kill_hubs(tmp_path, 8)[1:] == (32, 0, 0)

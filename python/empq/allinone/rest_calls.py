@@ -63,22 +63,29 @@ class Hub:
         """The body of GET path?query; a query value of None is left out."""
         return self.call("GET", path + query_text(query or {}), seconds=seconds)
 
-    def post(self, path: str, body: bytes = b"{}") -> bytes:
+    def post(
+        self, path: str, body: bytes = b"{}", headers: Mapping[str, str] | None = None
+    ) -> bytes:
         """The body of the answer to POST."""
-        return self.call("POST", path, body)
+        return self.call("POST", path, body, headers=headers)
 
     def call(
-        self, method: str, path: str, body: bytes | None = None, seconds: float = CALL_SECONDS
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        seconds: float = CALL_SECONDS,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """One call; a kept connection that the hub has closed meanwhile is opened again for reading calls."""
         kept = self._kept
         try:
-            return self._call(method, path, body, seconds)
+            return self._call(method, path, body, seconds, headers or {})
         except HubUnreachable:
             # A write whose answer was lost may have been done: only a read is sent again.
             if kept is None or method != "GET":
                 raise
-            return self._call(method, path, body, seconds)
+            return self._call(method, path, body, seconds, headers or {})
 
     def events(self, path: str, last_id: str = "") -> Generator[ServerEvent, None, None]:
         """The events of a stream, without end: goes on after a broken connection and after a hub's restart."""
@@ -106,13 +113,15 @@ class Hub:
             self._kept.close()
             self._kept = None
 
-    def _call(self, method: str, path: str, body: bytes | None, seconds: float) -> bytes:
+    def _call(
+        self, method: str, path: str, body: bytes | None, seconds: float, more: Mapping[str, str]
+    ) -> bytes:
         connection = self._kept or self._connection()
         self._kept = connection
         connection.timeout = seconds
         if connection.sock is not None:
             connection.sock.settimeout(seconds)
-        headers = dict(self._headers)
+        headers = {**self._headers, **more}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:

@@ -42,6 +42,29 @@ def submit(  # the flags of a job are many
     ] = None,
     priority: Annotated[int | None, typer.Option(help="0 to 100.", show_default="50")] = None,
     customer: Annotated[str | None, typer.Option(help="Whose job it is.")] = None,
+    workflow: Annotated[str | None, typer.Option(help="The workflow that it belongs to.")] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(metavar="JOB", help="Run once this one is completed; may be repeated."),
+    ] = None,
+    delay: Annotated[float | None, typer.Option(metavar="SECONDS", help="Run not before.")] = None,
+    deadline: Annotated[
+        str | None, typer.Option(metavar="TIME", help="End it at this time (RFC 3339).")
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="An attempt's longest time.", show_default="1800"),
+    ] = None,
+    retries: Annotated[
+        int | None, typer.Option(metavar="N", help="Attempts after the first.", show_default="3")
+    ] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=TEXT", help="A note; may be repeated.")
+    ] = None,
+    once: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Idempotency key: a repeat answers as the first did."),
+    ] = None,
     watch: Annotated[
         bool,
         typer.Option(
@@ -63,12 +86,15 @@ def submit(  # the flags of a job are many
     body: dict[str, object] = {"type": type, "payload": _payload(fields or [], payload)}
     if needs is not None:
         body["requirements"] = json_from(needs, "--needs")
-    if priority is not None:
-        body["priority"] = priority
-    if customer is not None:
-        body["customer_id"] = customer
+    others = {
+        "priority": priority, "customer_id": customer, "workflow_id": workflow, "depends_on": after or None,
+        "delay_seconds": delay, "deadline": deadline, "timeout_seconds": timeout, "max_retries": retries,
+        "metadata": dict(_pair("--metadata", it) for it in metadata) if metadata else None,
+    }  # fmt: skip
+    body |= {name: value for name, value in others.items() if value is not None}
     calls = connected(hub, key)
-    answer = calls.post("/api/jobs", encoded(body))
+    headers = {} if once is None else {"Idempotency-Key": once}
+    answer = calls.post("/api/jobs", encoded(body), headers)
     job_id = read(answer, Submitted).id
     if watch:
         if not as_json:
@@ -118,11 +144,16 @@ def _payload(fields: list[str], payload: str | None) -> object:
         return json_from(payload, "--payload")
     stated: dict[str, object] = {}
     for field in fields:
-        name, equals, value = field.partition("=")
-        if not equals or not name:
-            raise StartRefused(f"-p {field}: expected NAME=VALUE")
+        name, value = _pair("-p", field)
         stated[name] = _value(value)
     return stated
+
+
+def _pair(flag: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise StartRefused(f"{flag} {text}: expected NAME=VALUE")
+    return name, value
 
 
 def _value(text: str) -> object:
