@@ -108,7 +108,7 @@ async def submit_bare(store: Store, count: int, size: int = 256) -> None:
         items = [
             NewJob(f"bench-{next(_ids)}", record(), [], 0) for _ in range(min(size, count - start))
         ]
-        args = [items, [Shape(BASE, "{}")], 0, "", ""]
+        args = [items, [Shape(BASE, "{}")], 0, "", "", [], 0]
         await store.calls.run("submit_jobs", args, [ENVELOPE] * len(items))
 
 

@@ -70,30 +70,47 @@ end
 
 local paused = read_pauses(data)
 
+-- What a worker holds, counted once a call and kept as it takes more: customers, those of strict jobs, services.
+local holdings = {}
+
+local function note_held(holding, customer, service, strict)
+  if not holding.customers[customer] then
+    holding.customers[customer], holding.total = true, holding.total + 1
+  end
+  if strict == 1 and not holding.strict[customer] then
+    holding.strict[customer], holding.strict_total = true, holding.strict_total + 1
+  end
+  holding.services[service] = (holding.services[service] or 0) + 1
+end
+
+local function holding_of(worker)
+  local holding = holdings[worker]
+  if not holding then
+    holding = { customers = {}, total = 0, strict = {}, strict_total = 0, services = {} }
+    for _, held in ipairs(worker[W.held]) do
+      note_held(holding, held[H.customer], held[H.service], held[H.strict])
+    end
+    holdings[worker] = holding
+  end
+  return holding
+end
+
 local function may_hold(worker, job)
-  local customer = changes.customers[job[J.customer]]
+  local name, holding = job[J.customer], holding_of(worker)
+  local customer, is_held = changes.customers[name], holding.customers[name]
   if is_paused(paused, job) or (customer[C.max_active] >= 0 and customer[C.active] >= customer[C.max_active]) then
     return false
   end
-  local of_service, served, total, held_already = 0, { [job[J.customer]] = true }, 1, false
-  for _, held in ipairs(worker[W.held]) do
-    if held[H.customer] ~= job[J.customer] and (job[J.strict] == 1 or held[H.strict] == 1) then
-      return false
-    end
-    if held[H.service] == job[J.service] then
-      of_service = of_service + 1
-    end
-    held_already = held_already or held[H.customer] == job[J.customer]
-    if not served[held[H.customer]] then
-      served[held[H.customer]], total = true, total + 1
-    end
+  local others = holding.total - (is_held and 1 or 0)
+  if (job[J.strict] == 1 and others > 0) or holding.strict_total - (holding.strict[name] and 1 or 0) > 0 then
+    return false
   end
   -- A customer that is held already is never refused by the bound on customers.
-  if worker[W.max_customers] > 0 and not held_already and total > worker[W.max_customers] then
+  if worker[W.max_customers] > 0 and not is_held and others + 1 > worker[W.max_customers] then
     return false
   end
   for _, capacity in ipairs(worker[W.capacity]) do
-    if job[J.service] ~= "" and capacity[1] == job[J.service] and of_service >= capacity[2] then
+    if job[J.service] ~= "" and capacity[1] == job[J.service] and (holding.services[job[J.service]] or 0) >= capacity[2] then
       return false
     end
   end
@@ -129,6 +146,7 @@ local function assign(worker_id, worker, entry, claim_id, seed)
   charge(job)
   local held = worker[W.held]
   held[#held + 1] = { id, job[J.attempt], job[J.customer], job[J.service], job[J.strict], 0, 0, "", claim_id }
+  note_held(holding_of(worker), job[J.customer], job[J.service], job[J.strict])
   count(changes, job, "queued", "assigned")
   tell_event(changes, id, job, "job_assigned", worker_id, "", "", "")
   keep_job(changes, id, job)
