@@ -78,7 +78,8 @@ def stats(as_json: JsonFlag = False, hub: HubFlag = None, key: KeyFlag = None) -
     unmet = msgspec.convert(stated.pop("unmet_demand", {}), UnmetDemand)
     facts(flattened(stated))
     if unmet.total:
-        say(f"\n{unmet.jobs} jobs that no worker here can ever take:")
+        noun = "job" if unmet.jobs == 1 else "jobs"
+        say(f"\n{unmet.jobs} {noun} that no worker here can ever take:")
         rows = (
             (
                 one.count,

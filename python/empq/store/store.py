@@ -120,7 +120,7 @@ class Store:
             raise
         except Exception as error:
             raise refusal(error, url) or StartRefused(
-                f"cannot reach Redis at {without_password(url)}: {error}. Start one (`redis-server`), name it with --redis, or use `empq up`"
+                f"cannot reach Redis at {without_password(url)}: {str(error).rstrip('.')}. Start one (`redis-server`), name it with --redis, or use `empq up`"
             ) from None
         try:
             dataset = await open_dataset(self.calls, self._settings, expected)
