@@ -259,3 +259,42 @@ def test_unmet_demand_is_told_until_a_worker_comes(scene: Scene) -> None:
     assert told["nearest_miss"]["change"]["to"] == 8
     scene.worker(hardware={"gpu_memory_gb": 80})
     eventually(lambda: not unmet(), "somebody could take it now")
+
+
+@pytest.mark.parametrize(
+    ("requirements", "status", "pointer"),
+    [
+        (
+            {"constraints": [{"key": "k", "op": "exists"}] * 10_000},
+            413,
+            "/requirements/constraints",
+        ),
+        ({"service_type": "s", "models": ["m" * 100] * 10_001}, 413, "/requirements/models"),
+        (
+            {"prefer": [{"key": "k", "op": "exists", "weight": 0}]},
+            422,
+            "/requirements/prefer/0/weight",
+        ),
+    ],
+)
+def test_what_would_cost_too_much_is_refused_by_name(
+    scene: Scene, requirements: dict[str, Any], status: int, pointer: str
+) -> None:
+    for path, body in (
+        ("/api/jobs", scene.body(requirements=requirements)),
+        ("/api/match", {"requirements": requirements}),
+    ):
+        answer = scene.http("POST", path, body)
+        assert answer.status == status, answer
+        assert answer.json["errors"][0]["pointer"] == pointer
+
+
+def test_an_impossible_capability_is_refused_at_registration(scene: Scene) -> None:
+    body = {
+        "worker_id": f"{scene.name}-x",
+        "capabilities": {"services": [], "performance": {"concurrent_jobs": 0}},
+    }
+    answer = scene.http("POST", "/api/workers", body)
+    assert answer.status == 422
+    assert answer.json["errors"][0]["pointer"] == "/capabilities/performance/concurrent_jobs"
+    assert scene.http("GET", f"/api/workers/{scene.name}-x").status == 404

@@ -165,3 +165,56 @@ def test_every_nearest_miss_is_proved_by_matching_again(
     assert [it.worker_id for it in again if not it.rules] == miss["opens"]
     assert miss["worker_id"] in miss["opens"]
     assert not answer["eligible"]
+
+
+AMOUNTS = st.sampled_from([0.5, 1, 2, 3, 8])
+NEEDS = st.fixed_dictionaries(
+    {
+        "hardware": st.dictionaries(
+            st.sampled_from(["ram_gb", "gpu_memory_gb", "gpu_count"]), AMOUNTS, min_size=1
+        )
+    }
+)
+OFFERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "hardware": st.dictionaries(
+            st.sampled_from(["ram_gb", "gpu_memory_gb", "gpu_count"]), AMOUNTS
+        ),
+        "job_types": st.just([]),
+    },
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(requirements=NEEDS, fleet=st.lists(OFFERS, min_size=1, max_size=3))
+def test_of_all_changes_of_one_number_it_is_the_smallest(
+    implementation: str, requirements: dict[str, Any], fleet: list[dict[str, Any]]
+) -> None:
+    """Every number is tried with every worker's own, and the smallest step that opens that worker is sought by hand."""
+    scene = Scene(make_matcher("rust" if implementation == "rust" else "python"))
+    offers = dict(zip(some.WORKERS, fleet, strict=False))
+    for worker_id, capabilities in offers.items():
+        scene.worker(worker_id, **capabilities)
+    steps: list[tuple[int, str, str, float]] = []
+    for worker_id, capabilities in offers.items():
+        for key, wanted in requirements["hardware"].items():
+            offered = capabilities.get("hardware", {}).get(key, 0)
+            again = scene.verdicts(changed(requirements, f"hardware.{key}", offered))
+            if offered < wanted and worker_id in [it.worker_id for it in again if not it.rules]:
+                scale = 1024 if key.endswith("_gb") else 1000
+                step = int((wanted - offered) * scale) * 10_000 // int(wanted * scale)
+                steps.append((step, worker_id, f"hardware.{key}", offered))
+
+    answer = explained(scene, requirements)
+
+    if answer["eligible"] or not steps:
+        assert answer["nearest_miss"] is None
+        return
+    _, worker_id, path, offered = min(steps)
+    miss = answer["nearest_miss"]
+    assert (miss["worker_id"], miss["change"]["path"], miss["change"]["to"]) == (
+        worker_id,
+        path,
+        offered,
+    )
