@@ -298,3 +298,12 @@ def test_an_impossible_capability_is_refused_at_registration(scene: Scene) -> No
     assert answer.status == 422
     assert answer.json["errors"][0]["pointer"] == "/capabilities/performance/concurrent_jobs"
     assert scene.http("GET", f"/api/workers/{scene.name}-x").status == 404
+
+
+def test_a_name_with_a_slash_is_addressed(scene: Scene) -> None:
+    path = f"/api/customers/{scene.customer}%2Fa%20b"
+    assert scene.http("PUT", path, {"weight": 7}).status == 200
+    assert scene.http.get(path)["customer_id"] == f"{scene.customer}/a b"
+    assert scene.http.get(path)["weight"] == 7
+    assert scene.http("PUT", "/api/customers/%2F%00", {}).status == 422
+    assert scene.http("GET", "/api/jobs/%2F..%2F").status in (404, 422)

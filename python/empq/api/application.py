@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
 
 from empq.api import openapi, problems
 from empq.api.asgi import Receive, Scope, Send
@@ -105,7 +106,13 @@ class Application:
 
     async def _respond(self, request: Request) -> Response:
         method, path = request.scope["method"], request.scope["path"]
-        route, request.path, allowed = self._router.find(method, path)
+        # As it was sent, so that a name may hold a slash: /api/customers/a%2Fb.
+        sent = request.scope.get("raw_path", b"")
+        if b"%2F" in sent or b"%2f" in sent:
+            route, values, allowed = self._router.find(method, sent.decode("ascii", "replace"))
+            request.path = {name: unquote(value) for name, value in values.items()}
+        else:
+            route, request.path, allowed = self._router.find(method, path)
         if route is None or not route.is_open:
             request.caller = self._authentication.caller(request.scope["headers"])
         if route is not None:
