@@ -20,8 +20,8 @@ from tests.chaos.history import History
 from tests.chaos.plan import Fault, schedule
 from tests.chaos.world import LEASE_SECONDS, World
 from tests.faults.test_random_history import becomes_consistent
-from tests.support.processes import Hub
-from tests.support.random_history import Actor, Promises, Worker
+from tests.support.processes import Hub, Worker
+from tests.support.random_history import SERVICES, Actor
 from tests.support.waiting import eventually
 
 HUBS, SUBMITTERS, REST_WORKERS, LINK_WORKERS = 2, 2, 3, 3
@@ -54,7 +54,7 @@ def play(
         for thread in threads:
             thread.join()
         wrong = [text for actor in actors for text in actor.promises.wrong]
-        _drain(world.hubs[0], seed)
+        _drain(world.hubs[0], folder)
         becomes_consistent(world.redis)
         world.index_follows()
         report = check(history.events, _jobs(world.hubs[0]))
@@ -105,27 +105,21 @@ def _break(
         world.recovery[fault.kind].append(first - healed)
 
 
-class Honest(Worker):
-    """Completes what it gets."""
-
-    def report(self) -> None:
-        for job in list(self.held.values()):
-            self.say("complete", job)
-
-
-def _drain(hub: Hub, seed: str) -> None:
-    """Two workers without faults, until nothing is left to do."""
-    workers = [Honest([hub], Promises(), f"honest-{seed}-{n}", LEASE_SECONDS) for n in (1, 2)]
+def _drain(hub: Hub, folder: Path) -> None:
+    """Shipped workers without faults, until nothing is left to do."""
+    workers = [Worker(hub, f"honest-{service}", folder, service, 64) for service in SERVICES]
+    for worker in workers:
+        worker.start()
 
     def nothing_left() -> bool:
-        for worker in workers:
-            worker.claim()
-            worker.report()
-            worker.heartbeat()
         jobs = hub.http.get("/api/stats")["jobs"]
         return not any(number for state, number in jobs.items() if state not in ENDED)
 
-    eventually(nothing_left, "all jobs have ended", 300)
+    try:
+        eventually(nothing_left, "all jobs have ended", 300)
+    finally:
+        for worker in workers:
+            worker.stop()
 
 
 def _jobs(hub: Hub) -> list[Job]:

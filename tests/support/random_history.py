@@ -353,10 +353,14 @@ class SocketWorker(Worker):
             self.register()
 
     def hang_up(self) -> None:
-        if self.socket is not None:
+        if self.socket is None:
+            return
+        try:
             self.socket.send("claim_job", wait_ms=10_000)
             self.socket.break_off()
-            self.socket = None
+        except GONE as error:
+            self.gone(error)
+        self.socket = None
 
     def say(self, verb: str, job: Any) -> None:
         job_id, value = job["job_id"], f"{self.name} {job['attempt']} {secrets.token_hex(4)}"
