@@ -126,3 +126,31 @@ async def test_an_outage_expires_nobody(store: Store) -> None:
     await store.calls.run("expire_jobs", [10, 1])
 
     assert (await jobs.record(store, "j")).state == "assigned"
+
+
+async def test_after_an_outage_even_a_lease_that_was_nearly_over_has_a_whole_one(
+    store: Store,
+) -> None:
+    await jobs.register(store)
+    await jobs.submit(store, "j")
+    await jobs.claim(store)
+    await pass_lease_time(store, 2_900)
+
+    await pass_time(store, 600_000)
+    await pass_lease_time(store, 2_900)
+    await store.calls.run("expire_sessions", [10])
+    assert (await jobs.record(store, "j")).state == "assigned"
+
+    await pass_lease_time(store, 1_000)
+    await store.calls.run("expire_sessions", [10])
+    assert (await jobs.record(store, "j")).outcome == "lost"
+
+
+async def test_the_worker_s_record_says_when_its_lease_ends(store: Store) -> None:
+    await jobs.register(store)
+    await store.command("ZADD", "empq:{p0}:sessions", 0, "w1")
+
+    await store.calls.run("expire_sessions", [10])
+
+    worker = (await store.workers(["w1"]))[0][0]
+    assert worker is not None and worker.state == "online"

@@ -7,16 +7,16 @@ from tests.support import jobs
 from tests.support.clock import pass_lease_time, pass_time
 
 
-async def lost(store: Store) -> list[object]:
+async def lost(store: Store, max_retries: int = 3) -> list[object]:
     """Job "j" was lost by w1; w1's token."""
     await jobs.register(store)
-    await jobs.submit(store, "j")
+    await jobs.submit(store, "j", max_retries=max_retries)
     await jobs.claim(store)
     item = await jobs.token(store, "j")
     for _ in range(2):
         await store.heartbeat.add(["w1", "", [], ""])
         await pass_time(store, 300)
-    assert (await jobs.record(store, "j")).state == "queued"
+    assert (await jobs.record(store, "j")).outcome == "lost"
     return item
 
 
@@ -51,6 +51,38 @@ async def test_a_late_result_after_another_claim_is_stale(store: Store) -> None:
     assert [row[:2] for row in await jobs.claim(store, "w2", 1, lane)] == [["j", 2]]
 
     assert (await store.complete.add([*item, "digest", []], b"1"))[0] == "stale_attempt"
+
+
+async def test_a_late_result_revives_nothing_that_has_ended(store: Store) -> None:
+    item = await lost(store, max_retries=0)
+    assert (await jobs.record(store, "j")).state == "failed"
+    before = await jobs.everything(store)
+
+    assert (await store.complete.add([*item, "digest", []], b"1"))[0] == "stale_attempt"
+    assert await jobs.everything(store) == before
+
+
+async def test_a_job_left_out_is_lost_by_a_later_heartbeat_that_leaves_it_out_too(
+    store: Store,
+) -> None:
+    await jobs.register(store)
+    await jobs.submit(store, "j")
+    await jobs.claim(store)
+
+    for listed, ms_later in (
+        ([], 249),
+        ([], 0),
+        ([["j", 1]], 300),
+        ([], 0),
+        ([], 249),
+        ([], 1),
+    ):
+        assert (await jobs.record(store, "j")).state == "assigned"
+        await store.heartbeat.add(["w1", "", listed, ""])
+        await pass_time(store, ms_later)
+    await store.heartbeat.add(["w1", "", [], ""])
+
+    assert (await jobs.record(store, "j")).state == "queued"
 
 
 async def test_the_avoided_worker_may_take_it_again_after_a_minute(store: Store) -> None:
