@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from empq.errors import NotReady
 from empq.store.keys import key
 from empq.store.store import Store
 from tests.support import jobs
+from tests.support.clock import pass_time, stop_time
 
 
 async def test_priority_first_then_first_in(store: Store) -> None:
@@ -94,6 +98,34 @@ async def test_positions_count_the_jobs_before_in_one_call_and_over_calls(store:
         member = f"{(await jobs.record(store, name)).sequence:016x}{name}"
         results.append(await store.command("ZRANK", key("line", "comfyui"), member))
     assert results == [1, 0, 3]
+
+
+async def test_a_claim_by_capabilities_that_have_changed_gets_nothing(store: Store) -> None:
+    await jobs.register(store)
+    await jobs.submit(store, "j")
+    await store.calls.run("patch_worker", ["w1", 1, 4, [], 0, "{}"])
+
+    result = await store.claim.add(["w1", "", 1, 1, "", "seed", [jobs.LANE], [], 2**53])
+
+    assert result == ["stale_worker"]
+    assert (await jobs.record(store, "j")).state == "queued"
+
+
+async def test_an_index_that_has_not_heard_of_a_change_for_250_ms_gives_nothing(
+    store: Store,
+) -> None:
+    await jobs.register(store)
+    await jobs.submit(store, "j", "k")
+    await stop_time(store)
+    store.claim.applied = int(await store.command("HGET", key("dataset"), "number"))
+    await jobs.submit(store, "l")
+    await pass_time(store, 250)
+    assert [row[0] for row in await jobs.claim(store)] == ["j"]
+
+    await pass_time(store, 1)
+    with pytest.raises(NotReady, match="behind"):
+        await jobs.claim(store)
+    assert (await jobs.record(store, "k")).state == "queued"
 
 
 async def test_two_claims_of_one_tick_get_two_jobs(store: Store) -> None:

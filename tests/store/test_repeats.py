@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from empq.store.store import Store
 from tests.support import jobs
-from tests.support.clock import pass_lease_time, pass_time
+from tests.support.clock import pass_lease_time, pass_time, stop_time
 
 
 async def lost(store: Store, max_retries: int = 3) -> list[object]:
@@ -68,6 +68,7 @@ async def test_a_job_left_out_is_lost_by_a_later_heartbeat_that_leaves_it_out_to
     await jobs.register(store)
     await jobs.submit(store, "j")
     await jobs.claim(store)
+    await stop_time(store)
 
     for listed, ms_later in (
         ([], 249),
